@@ -1,0 +1,1 @@
+"""Speaker-independent emotion recognition on RAVDESS."""

@@ -1,0 +1,138 @@
+"""The 7-part names of RAVDESS and what they mean.
+
+A **clip** is one file, named by its stem, ``03-01-06-01-02-01-12``: modality, channel, emotion, intensity,
+statement, repetition, actor. A **take** is one performance: the name without its modality,
+``01-06-01-02-01-12``. The audio-video, video-only and audio-only files of a take are the same performance
+encoded again, so the take, never the file, is what a split must keep whole.
+
+Source of the names and rules: Livingstone & Russo (2018), doi 10.1371/journal.pone.0196391, and the record
+doi 10.5281/zenodo.1188976.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from ravdess.errors import BadName
+
+MODALITIES: Final = ("audio-video", "video-only", "audio-only")
+CHANNELS: Final = ("speech", "song")
+EMOTIONS: Final = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+INTENSITIES: Final = ("normal", "strong")
+STATEMENTS: Final = ("kids", "dogs")
+"""01 "Kids are talking by the door", 02 "Dogs are sitting by the door"."""
+REPETITIONS: Final = (1, 2)
+ACTORS: Final = tuple(f"{number:02d}" for number in range(1, 25))
+GENDERS: Final = ("male", "female")
+"""Odd-numbered actors are male, even-numbered ones female."""
+
+CLIP_COLUMNS: Final = (
+    "clip",
+    "take",
+    "corpus",
+    "actor",
+    "gender",
+    "channel",
+    "emotion",
+    "intensity",
+    "statement",
+    "repetition",
+    "modality",
+    "source",
+    "source_digest",
+)
+"""The columns that every table row of a clip begins with, in order. All are strings but `repetition` (int8)."""
+
+_NAME = re.compile(r"[0-9]{2}(?:-[0-9]{2}){6}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Clip:
+    """One file of the corpus, by its name alone.
+
+    Attributes
+    ----------
+    modality : one of MODALITIES
+    channel : one of CHANNELS
+    emotion : one of EMOTIONS
+    intensity : one of INTENSITIES
+    statement : one of STATEMENTS
+    repetition : 1 or 2
+    actor : one of ACTORS, as in the name: "01" ... "24"
+    """
+
+    modality: str
+    channel: str
+    emotion: str
+    intensity: str
+    statement: str
+    repetition: int
+    actor: str
+
+    @classmethod
+    def parse(cls, stem: str) -> Clip:
+        """Read a name without its ending, "03-01-06-01-02-01-12".
+
+        Raises
+        ------
+        BadName
+            The name has not seven two-digit parts, a part is out of its range, or the publisher's rules
+            forbid it: neutral has no strong intensity, song has no disgust and no surprised, actor 18 sang no song.
+        """
+        if not _NAME.fullmatch(stem):
+            raise BadName(f"{stem!r} is no clip name: expected seven two-digit parts, as in 03-01-06-01-02-01-12")
+        codes = [int(part) for part in stem.split("-")]
+        for (field, allowed), code in zip(_FIELDS, codes, strict=True):
+            if not 1 <= code <= len(allowed):
+                raise BadName(f"{stem!r}: {field} {code:02d} is out of range 01 to {len(allowed):02d}")
+        values = [allowed[code - 1] for (_, allowed), code in zip(_FIELDS, codes, strict=True)]
+        clip = cls(*values)  # type: ignore[arg-type]  # the vocabularies hold str but for `repetition`
+        if clip.emotion == "neutral" and clip.intensity == "strong":
+            raise BadName(f"{stem!r}: neutral was never performed with strong intensity")
+        if clip.channel == "song" and clip.emotion in ("disgust", "surprised"):
+            raise BadName(f"{stem!r}: {clip.emotion} was never sung")
+        if clip.channel == "song" and clip.actor == "18":
+            raise BadName(f"{stem!r}: actor 18 has no song")
+        return clip
+
+    @property
+    def name(self) -> str:
+        """The file's stem, "03-01-06-01-02-01-12"."""
+        return f"{MODALITIES.index(self.modality) + 1:02d}-{self.take}"
+
+    @property
+    def take(self) -> str:
+        """The performance: the name without its modality, "01-06-01-02-01-12"."""
+        codes = [allowed.index(getattr(self, field)) + 1 for field, allowed in _FIELDS[1:]]
+        return "-".join(f"{code:02d}" for code in codes)
+
+    @property
+    def gender(self) -> str:
+        """ "male" or "female"."""
+        return GENDERS[(int(self.actor) + 1) % 2]
+
+
+_FIELDS: Final[tuple[tuple[str, tuple[object, ...]], ...]] = (
+    ("modality", MODALITIES),
+    ("channel", CHANNELS),
+    ("emotion", EMOTIONS),
+    ("intensity", INTENSITIES),
+    ("statement", STATEMENTS),
+    ("repetition", REPETITIONS),
+    ("actor", ACTORS),
+)
+
+
+def all_takes() -> list[Clip]:
+    """The publisher's 2452 takes (1440 spoken, 1012 sung), each as its audio-only clip, in name order."""
+    import itertools
+
+    takes = []
+    for codes in itertools.product(*(range(1, len(allowed) + 1) for _, allowed in _FIELDS[1:])):
+        try:
+            takes.append(Clip.parse("-".join(f"{code:02d}" for code in (3, *codes))))
+        except BadName:
+            continue
+    return takes

@@ -1,0 +1,58 @@
+"""The errors of this package: a small typed family. Each says what was wrong, what was expected, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class RavdessError(Exception):
+    """Anything that this package refuses. Catch this to catch them all."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of its message
+        return " ".join(str(part) for part in self.args)
+
+
+class UnknownName(RavdessError, KeyError):
+    """A name that no register holds."""
+
+    def __init__(self, kind: str, name: object, expected: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} {name!r}, expected one of {sorted(expected)}")
+
+
+class NameTaken(RavdessError, ValueError):
+    """Two things were registered under one name; neither replaces the other."""
+
+
+class BadName(RavdessError, ValueError):
+    """A file name that is no clip of the corpus."""
+
+
+class BadClip(RavdessError, ValueError):
+    """A clip that cannot be used; the message is the reason that stands in the reject row."""
+
+
+class BadSource(RavdessError, ValueError):
+    """A source of clips that is absent, unreadable or of no known kind."""
+
+
+class LeakError(RavdessError, ValueError):
+    """An actor or a take would stand on both sides of a split."""
+
+
+class BadTable(RavdessError, ValueError):
+    """A feature table that a search cannot use (no rows, mixed corpora, missing columns, not finite)."""
+
+
+class BadBundle(RavdessError, ValueError):
+    """A saved model that is incomplete, changed, or made from other features."""
+
+
+class RunMismatch(RavdessError, ValueError):
+    """A run is being resumed with another table, family, protocol or seed than it began with."""
+
+
+class MissingExtra(RavdessError, ImportError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; install it with: pip install 'ravdess[{extra}]'")
