@@ -110,7 +110,7 @@ class Clip:
 
     @property
     def gender(self) -> str:
-        """ "male" or "female"."""
+        """One of GENDERS, by the number's parity."""
         return GENDERS[(int(self.actor) + 1) % 2]
 
 

@@ -16,7 +16,7 @@ Params: TypeAlias = dict[str, Value]
 
 @dataclass(frozen=True)
 class Real:
-    """A real number in low ... high, uniform or log-uniform; its grid neighbours are `step` (factor or distance) away."""
+    """A real number in low ... high, uniform or log-uniform; neighbours are a `step` (factor or distance) away."""
 
     low: float
     high: float
