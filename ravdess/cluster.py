@@ -1,0 +1,37 @@
+"""Starting Ray, or joining the cluster that is there."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def start_ray(cpus: int | None = None) -> int:
+    """Connect to Ray once and return the number of CPUs in reach.
+
+    A cluster named by ``RAY_ADDRESS``, or one that ``ray start`` runs on this machine, is joined as it is;
+    otherwise Ray starts here with `cpus` CPUs (default: all) and ends with this process.
+
+    Parameters
+    ----------
+    cpus : int > 0, optional
+        Size of a Ray that is started here. An existing cluster has its own size, which stays.
+    """
+    # No usage reports; and under `uv run` Ray would zip this folder and rebuild the environment in each worker.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    # Zero-filled GPU lists are a coming default; asking for it keeps the warning off every job's output.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if not ray.is_initialized():
+        quiet: dict[str, Any] = {"include_dashboard": False, "logging_level": "error", "log_to_driver": False}
+        try:
+            ray.init(num_cpus=cpus, **quiet)
+        except ValueError:  # sizes are refused by an existing cluster
+            ray.init(**quiet)
+        except ConnectionError:
+            if os.environ.get("RAY_ADDRESS"):
+                raise
+            ray.init("local", num_cpus=cpus, **quiet)  # the address that a dead cluster left behind
+    return int(ray.cluster_resources().get("CPU", 1))

@@ -1,0 +1,156 @@
+"""What the jobs share: arguments, progress, the closing summary, exit statuses. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TextIO
+
+DONE: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+REJECTS: Final = 3
+"""Exit statuses: all done; failed; wrong usage (argparse's own); done, but some files were rejected."""
+
+
+def parser(doc: str, examples: str) -> argparse.ArgumentParser:
+    """An argument parser with the job's docstring, its examples, and the arguments that every job has."""
+    made = argparse.ArgumentParser(
+        description=doc.strip(),
+        epilog=f"examples:\n{examples.strip(chr(10))}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "--store",
+        default=os.environ.get("RAVDESS_STORE", "store"),
+        metavar="DIR|s3://…",
+        help="where features, runs and models are kept (default: $RAVDESS_STORE, else store/)",
+    )
+    made.add_argument("--json", action="store_true", help="print the closing summary as JSON on stdout, and nothing else")
+    return made
+
+
+def run(job: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Run a job; what it refuses becomes one line on stderr and status 1, an interrupt status 130."""
+    from ravdess.errors import RavdessError
+    from storage.errors import StoreError
+
+    try:
+        return job(arguments)
+    except (RavdessError, StoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+class Progress:
+    """One line of progress: live on a terminal, a plain line every few seconds elsewhere (on stderr).
+
+    >>> with Progress("featurize", total=1200, unit="clips") as progress:
+    ...     progress.update(64, note="3 rejects")
+    """
+
+    def __init__(
+        self, label: str, *, total: int, unit: str = "", done: int = 0, every: float = 10.0, stream: TextIO | None = None
+    ) -> None:
+        self._label, self._total, self._unit, self._done, self._every = label, total, unit, done, every
+        self._stream = sys.stderr if stream is None else stream
+        self._note = ""
+        self._bar: Any = None
+        self._said = time.monotonic()
+        self._began, self._first = self._said, done
+
+    def __enter__(self) -> Progress:
+        if self._stream.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=self._total,
+                initial=self._done,
+                desc=self._label,
+                unit=f" {self._unit}",
+                file=self._stream,
+                dynamic_ncols=True,
+            )
+        else:
+            self._say()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self._done != self._first:
+            self._say()
+
+    def update(self, done: int, *, note: str = "") -> None:
+        """Move on by `done` units; `note` stands behind the count."""
+        self._done += done
+        self._note = note
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(done)
+        elif time.monotonic() - self._said >= self._every:
+            self._say()
+
+    def _say(self) -> None:
+        self._said = time.monotonic()
+        parts = [f"{self._label}: {self._done:,} of {self._total:,} {self._unit}".rstrip()]
+        moved = self._done - self._first
+        if moved and self._done < self._total:
+            left = (self._said - self._began) / moved * (self._total - self._done)
+            parts.append(f"about {duration(left)} left")
+        if self._note:
+            parts.append(self._note)
+        print(", ".join(parts), file=self._stream, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: "8 s", "3 min 20 s", "2 h 05 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
+    """Rows as aligned plain text; numbers stand to the right."""
+    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(header))]
+    right = [bool(rows) and all(_is_number(row[at]) for row in rows) for at in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def _is_number(cell: object) -> bool:
+    return not str(cell).strip("+-.,%0123456789 –—")
+
+
+def close(summary: Mapping[str, object], lines: Iterable[str], *, as_json: bool) -> None:
+    """Print a job's closing summary: `summary` as JSON on stdout with --json, else `lines` for people."""
+    if as_json:
+        print(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(lines))
+
+
+def say(text: str) -> None:
+    """Tell people something while a job runs (on stderr, so that --json stays clean)."""
+    print(text, file=sys.stderr, flush=True)
