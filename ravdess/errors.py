@@ -51,8 +51,16 @@ class RunMismatch(RavdessError, ValueError):
     """A run is being resumed with another table, family, protocol or seed than it began with."""
 
 
+class SearchFailed(RavdessError, RuntimeError):
+    """No candidate could be fitted; the message gives the first reason."""
+
+
 class MissingExtra(RavdessError, ImportError):
     """An optional package is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; install it with: pip install 'ravdess[{extra}]'")
+
+
+class BadParameter(RavdessError, ValueError):
+    """A hyperparameter outside its domain."""
