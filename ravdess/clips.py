@@ -11,6 +11,7 @@ doi 10.5281/zenodo.1188976.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -59,8 +60,8 @@ class Clip:
     emotion : one of EMOTIONS
     intensity : one of INTENSITIES
     statement : one of STATEMENTS
-    repetition : 1 or 2
-    actor : one of ACTORS, as in the name: "01" ... "24"
+    repetition : 1 or 2 (made data may have more)
+    actor : one of ACTORS, as in the name: "01" ... "24" (made data may have more)
     """
 
     modality: str
@@ -72,8 +73,14 @@ class Clip:
     actor: str
 
     @classmethod
-    def parse(cls, stem: str) -> Clip:
+    def parse(cls, stem: str, *, actors: int = len(ACTORS), repetitions: int = len(REPETITIONS)) -> Clip:
         """Read a name without its ending, "03-01-06-01-02-01-12".
+
+        Parameters
+        ----------
+        stem : str
+        actors, repetitions : int in 1 ... 99
+            How many there may be. The publisher's 24 and 2 are the default; only made data goes beyond.
 
         Raises
         ------
@@ -83,12 +90,20 @@ class Clip:
         """
         if not _NAME.fullmatch(stem):
             raise BadName(f"{stem!r} is no clip name: expected seven two-digit parts, as in 03-01-06-01-02-01-12")
-        codes = [int(part) for part in stem.split("-")]
-        for (field, allowed), code in zip(_FIELDS, codes, strict=True):
-            if not 1 <= code <= len(allowed):
-                raise BadName(f"{stem!r}: {field} {code:02d} is out of range 01 to {len(allowed):02d}")
-        values = [allowed[code - 1] for (_, allowed), code in zip(_FIELDS, codes, strict=True)]
-        clip = cls(*values)  # type: ignore[arg-type]  # the vocabularies hold str but for `repetition`
+        codes = tuple(int(part) for part in stem.split("-"))
+        limits = (*_SIZES, repetitions, actors)
+        for field, code, limit in zip(_FIELDS, codes, limits, strict=True):
+            if not 1 <= code <= limit:
+                raise BadName(f"{stem!r}: {field} {code:02d} is out of range 01 to {limit:02d}")
+        clip = cls(
+            modality=MODALITIES[codes[0] - 1],
+            channel=CHANNELS[codes[1] - 1],
+            emotion=EMOTIONS[codes[2] - 1],
+            intensity=INTENSITIES[codes[3] - 1],
+            statement=STATEMENTS[codes[4] - 1],
+            repetition=codes[5],
+            actor=f"{codes[6]:02d}",
+        )
         if clip.emotion == "neutral" and clip.intensity == "strong":
             raise BadName(f"{stem!r}: neutral was never performed with strong intensity")
         if clip.channel == "song" and clip.emotion in ("disgust", "surprised"):
@@ -105,8 +120,9 @@ class Clip:
     @property
     def take(self) -> str:
         """The performance: the name without its modality, "01-06-01-02-01-12"."""
-        codes = [allowed.index(getattr(self, field)) + 1 for field, allowed in _FIELDS[1:]]
-        return "-".join(f"{code:02d}" for code in codes)
+        words = (self.channel, self.emotion, self.intensity, self.statement)
+        codes = [f"{allowed.index(word) + 1:02d}" for allowed, word in zip(_VOCABULARIES[1:], words, strict=True)]
+        return "-".join((*codes, f"{self.repetition:02d}", self.actor))
 
     @property
     def gender(self) -> str:
@@ -114,23 +130,15 @@ class Clip:
         return GENDERS[(int(self.actor) + 1) % 2]
 
 
-_FIELDS: Final[tuple[tuple[str, tuple[object, ...]], ...]] = (
-    ("modality", MODALITIES),
-    ("channel", CHANNELS),
-    ("emotion", EMOTIONS),
-    ("intensity", INTENSITIES),
-    ("statement", STATEMENTS),
-    ("repetition", REPETITIONS),
-    ("actor", ACTORS),
-)
+_VOCABULARIES: Final[tuple[tuple[str, ...], ...]] = (MODALITIES, CHANNELS, EMOTIONS, INTENSITIES, STATEMENTS)
+_SIZES: Final = tuple(len(allowed) for allowed in _VOCABULARIES)
+_FIELDS: Final = ("modality", "channel", "emotion", "intensity", "statement", "repetition", "actor")
 
 
 def all_takes() -> list[Clip]:
     """The publisher's 2452 takes (1440 spoken, 1012 sung), each as its audio-only clip, in name order."""
-    import itertools
-
     takes = []
-    for codes in itertools.product(*(range(1, len(allowed) + 1) for _, allowed in _FIELDS[1:])):
+    for codes in itertools.product(*(range(1, size + 1) for size in (*_SIZES[1:], len(REPETITIONS), len(ACTORS)))):
         try:
             takes.append(Clip.parse("-".join(f"{code:02d}" for code in (3, *codes))))
         except BadName:

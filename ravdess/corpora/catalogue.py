@@ -1,0 +1,268 @@
+"""The catalogue: sources in, one table row a usable clip out, and every other file named with its reason."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ravdess.clips import CLIP_COLUMNS, MODALITIES
+from ravdess.corpora.files import MAX_BYTES, MEDIA, SOUND, VIDEO, Entry, entries, read_bytes
+from ravdess.errors import BadClip, BadName, RavdessError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ravdess.corpora import ClipName, Corpus
+
+MARKER: Final = "ravdess-corpus.json"
+"""A folder that holds this file says which corpus it is, ``{"corpus": "sample"}``, for itself and all below it."""
+
+PREFERRED: Final = {"sound": ("audio-only", "audio-video"), "picture": ("audio-video", "video-only")}
+_ARCHIVES: Final = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the sources hold.
+
+    Attributes
+    ----------
+    clips : pyarrow.Table
+        One row a usable file, sorted by clip and source: CLIP_COLUMNS without `source_digest`, then `size`
+        (int64, bytes; null for a made clip whose size is known only once it is made) and `quick_digest`
+        (a cheap identity of the content: zip CRC and size, S3 entity tag and size, or size and a hash of
+        sampled blocks).
+    rejects : pyarrow.Table
+        One row a file that cannot be used: clip, source, stage ("catalogue"), reason.
+    duplicates : pyarrow.Table
+        One row a file whose content stands elsewhere too: clip, source, same_as, kept. A copy of the same name
+        is left out (kept is false); under two names both are kept.
+    notes : list of str
+        What a person should know though nothing is wrong.
+    ignored : int
+        Files that are no media at all.
+    """
+
+    clips: pa.Table
+    rejects: pa.Table
+    duplicates: pa.Table
+    notes: list[str] = field(default_factory=list)
+    ignored: int = 0
+
+    def counts(self) -> pa.Table:
+        """Files by corpus, modality and channel beside the publisher's: corpus, modality, channel, files, expected."""
+        from ravdess.corpora.verify import counts
+
+        return counts(self)
+
+    def verify(self) -> str:
+        """The counts as a plain text table, then what is missing, rejected and worth knowing."""
+        from ravdess.corpora.verify import verify
+
+        return verify(self)
+
+
+class Found(NamedTuple):
+    """A file whose name is a clip's."""
+
+    corpus: str
+    clip: ClipName
+    entry: Entry
+
+
+def catalogue(
+    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, corpus: str | None = None
+) -> Catalogue:
+    """List one source or several, judge every name, and find duplicates.
+
+    Parameters
+    ----------
+    source : str, path, or a sequence of these
+        A folder (nested in any way), a media file, a zip file, an ``s3://`` prefix, or a made corpus:
+        ``"sample:"``, ``"sample:actors=4,takes=8,seed=1"``. Zip files inside a folder or prefix are read in place.
+    corpus : str, optional
+        Whose naming rule applies; "ravdess" unless a folder says by its `MARKER` what it is. A marker wins, so
+        that made clips never pass as recorded ones.
+
+    Raises
+    ------
+    BadSource
+        A source is absent, unreadable or of no known kind. A file that cannot be used raises nothing: it becomes
+        a row of `rejects`.
+    UnknownName
+        No corpus of that name.
+    """
+    from ravdess.corpora import CORPORA
+    from ravdess.corpora import duplicates as double
+
+    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    default = CORPORA[corpus or "ravdess"]
+    listed = list({entry.uri: entry for one in sources for entry in entries(one)}.values())
+    markers, notes = _markers(listed)
+    found: list[Found] = []
+    rejects: list[tuple[str, str, str]] = []
+    ignored, packed = 0, []
+    for entry in listed:
+        if entry.name.startswith("._") or (entry.ending not in MEDIA and not entry.problem):
+            ignored += 1
+            if entry.ending in _ARCHIVES:
+                packed.append(entry.uri)
+            continue
+        if entry.problem and entry.ending not in MEDIA and not _worth_naming(entry):
+            ignored += 1
+            continue
+        judge = _corpus_of(entry.uri, markers, default)
+        try:
+            found.append(Found(judge.name, _judge(entry, judge), entry))
+        except (BadName, BadClip) as error:
+            rejects.append((entry.stem, entry.uri, str(error)))
+    kept, refused, doubles = double.settle(found)
+    rejects += refused
+    notes += double.notes(doubles)
+    notes += _misplaced(kept)
+    if packed:
+        notes.append(f"{len(packed)} archives were not looked into ({packed[0]}); only zip files are read in place")
+    return Catalogue(_clips(kept), _rejects(rejects), double.table(doubles), notes, ignored)
+
+
+def choose(clips: pa.Table, *, modality: str, every_file: bool = False) -> pa.Table:
+    """One file a take, for the sound or for the picture.
+
+    Sound is read from the audio-only file where present, else from the audio-video one; pictures from the
+    audio-video file, else from the video-only one.
+
+    Parameters
+    ----------
+    clips : pyarrow.Table
+        As `Catalogue.clips`.
+    modality : {"sound", "picture"}
+    every_file : bool
+        Keep every file that has the modality, also where a take has two.
+
+    Raises
+    ------
+    RavdessError
+        Another `modality`.
+    """
+    import pyarrow as pa
+
+    if modality not in PREFERRED:
+        raise RavdessError(f"unknown modality {modality!r}, expected one of {sorted(PREFERRED)}")
+    order = PREFERRED[modality]
+    chosen: dict[tuple[str, str, int], int] = {}
+    columns = (clips[name].to_pylist() for name in ("corpus", "take", "modality"))
+    for row, (corpus, take, kind) in enumerate(zip(*columns, strict=True)):
+        if kind not in order:
+            continue
+        if every_file:
+            chosen[corpus, take, row] = row
+            continue
+        before = chosen.setdefault((corpus, take, 0), row)
+        if order.index(kind) < order.index(clips["modality"][before].as_py()):
+            chosen[corpus, take, 0] = row
+    return clips.take(pa.array(sorted(chosen.values()), pa.int64()))
+
+
+def _judge(entry: Entry, corpus: Corpus) -> ClipName:
+    """The clip that an entry's name tells. Raises BadName or BadClip with the reason against it."""
+    if entry.problem:
+        raise BadClip(entry.problem)
+    if entry.size == 0:
+        raise BadClip("empty: 0 bytes")
+    if entry.size is not None and entry.size > MAX_BYTES:
+        raise BadClip(f"{entry.size} bytes, more than {MAX_BYTES // 2**20} MiB; no clip is so large")
+    clip = corpus.parse(entry.stem)
+    sound = clip.modality == MODALITIES[2]
+    if sound and entry.ending in VIDEO:
+        raise BadName(f"{clip.name!r} is named audio-only, but {entry.ending} holds video; check its first two digits")
+    if not sound and entry.ending in SOUND:
+        raise BadName(
+            f"{clip.name!r} is named {clip.modality}, but {entry.ending} holds no picture; "
+            f"the sound alone is named 03-{clip.take}"
+        )
+    return clip
+
+
+def _worth_naming(entry: Entry) -> bool:
+    """Whether an unusable file of no media kind could have held clips: a zip file, a folder."""
+    return entry.ending == ".zip" or "folder" in entry.problem
+
+
+def _markers(listed: Iterable[Entry]) -> tuple[dict[str, Corpus], list[str]]:
+    """Which folders say what corpus they are: address of the folder -> corpus."""
+    from ravdess.corpora import CORPORA
+
+    markers, notes = {}, []
+    for entry in listed:
+        if entry.name != MARKER or entry.problem or not entry.size or entry.size > 65_536:
+            continue
+        try:
+            said = json.loads(read_bytes(entry.uri))
+            markers[entry.uri.removesuffix(MARKER)] = CORPORA[said["corpus"]]
+        except (RavdessError, ValueError, TypeError, KeyError) as error:
+            notes.append(f"{entry.uri} names no corpus that is known here and is passed over: {error}")
+            continue
+        corpus = markers[entry.uri.removesuffix(MARKER)]
+        notes.append(f"{entry.uri} says that its clips are the corpus {corpus.name!r}: {corpus.description}")
+    return markers, notes
+
+
+def _corpus_of(uri: str, markers: dict[str, Corpus], default: Corpus) -> Corpus:
+    from ravdess.corpora import CORPORA
+
+    if not uri.startswith(("/", "s3:", "zip:")):  # a made clip: its address begins with its corpus
+        return CORPORA[uri.partition(":")[0]]
+    inside = [folder for folder in markers if uri.startswith(folder)]
+    return markers[max(inside, key=len)] if inside else default
+
+
+def _misplaced(kept: Iterable[Found]) -> list[str]:
+    """A note when files lie in the folder of another actor than their name says."""
+    wrong = []
+    for _, clip, entry in kept:
+        folder = entry.folder
+        if folder.lower().startswith("actor_") and folder[6:].isdigit() and int(folder[6:]) != int(clip.actor):
+            wrong.append(entry.uri)
+    if not wrong:
+        return []
+    return [f"{len(wrong)} files lie in another actor's folder; their names are believed: {_some(wrong)}"]
+
+
+def _some(uris: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(uris) - most} more" if len(uris) > most else ""
+    return ", ".join(uris[:most]) + more
+
+
+def _clips(kept: list[Found]) -> pa.Table:
+    import pyarrow as pa
+
+    kept = sorted(kept, key=lambda one: (one.clip.name, one.entry.uri))
+    text = [name for name in CLIP_COLUMNS if name not in ("source_digest", "repetition")]
+    values: dict[str, Iterable[object]] = {
+        "clip": (one.clip.name for one in kept),
+        "corpus": (one.corpus for one in kept),
+        "source": (one.entry.uri for one in kept),
+        "quick_digest": (one.entry.digest for one in kept),
+    }
+    columns: dict[str, pa.Array] = {}
+    for name in (*CLIP_COLUMNS[:-1], "size", "quick_digest"):
+        if name in text or name == "quick_digest":
+            column = values.get(name) or (getattr(one.clip, name) for one in kept)
+            columns[name] = pa.array(column, pa.string(), size=len(kept))
+        elif name == "size":
+            columns[name] = pa.array((one.entry.size for one in kept), pa.int64(), size=len(kept))
+        else:
+            columns[name] = pa.array((one.clip.repetition for one in kept), pa.int8(), size=len(kept))
+    return pa.table(columns)
+
+
+def _rejects(rows: list[tuple[str, str, str]]) -> pa.Table:
+    import pyarrow as pa
+
+    rows = sorted(rows)
+    clip, source, reason = zip(*rows, strict=True) if rows else ((), (), ())
+    texts = {"clip": clip, "source": source, "stage": ["catalogue"] * len(rows), "reason": reason}
+    return pa.table({name: pa.array(list(column), pa.string()) for name, column in texts.items()})

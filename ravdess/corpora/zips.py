@@ -1,0 +1,117 @@
+"""Zip files read in place: members are listed and read, never unpacked, so no member's path leads anywhere.
+
+A member's address is ``zip:<archive>!/<member>``, the archive being a local path or an ``s3://`` address in which
+``%`` and ``!`` are percent-encoded.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final, cast
+from urllib.parse import unquote
+
+from ravdess.corpora.files import MAX_BYTES, MEDIA, Entry
+from ravdess.errors import BadClip
+
+MAX_MEMBERS: Final = 250_000
+"""A longer list of members is refused before it is loaded."""
+
+_READABLE: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
+def entries(archive: str) -> Iterator[Entry]:
+    """The members of the zip file at the address `archive`; one entry with a problem when it cannot be listed."""
+    try:
+        members = _opened(archive, os.getpid(), _state(archive)).infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, BadClip) as error:
+        yield Entry(archive, problem=f"a broken zip file ({error}); download or copy it again")
+        return
+    prefix = f"zip:{archive.replace('%', '%25').replace('!', '%21')}!/"
+    names: set[str] = set()
+    for member in members:
+        entry = Entry(prefix + member.filename, member.file_size, f"crc:{member.file_size}:{member.CRC:08x}")
+        if member.is_dir():
+            if entry.ending in MEDIA:
+                yield entry._replace(problem="a folder, not a file")
+            continue
+        yield entry._replace(problem=_problem(member, names))
+        names.add(member.filename)
+
+
+def _problem(member: zipfile.ZipInfo, names: set[str]) -> str:
+    if member.flag_bits & 0x1:
+        return "encrypted in its zip file; unpack it with its password"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "a symbolic link in a zip file; links are not followed"
+    if member.compress_type not in _READABLE:
+        return f"packed with the zip method {member.compress_type}, which is not read here; unpack it"
+    if member.filename in names:
+        return "its zip file holds two members of this name; unpack it and keep one"
+    return ""
+
+
+def read(uri: str) -> bytes:
+    """A member's content, checked against its CRC-32. Raises BadClip."""
+    archive, _, name = uri.removeprefix("zip:").partition("!/")
+    archive = unquote(archive)
+    try:
+        opened = _opened(archive, os.getpid(), _state(archive))
+        member = opened.getinfo(name)
+        if member.file_size > MAX_BYTES:
+            raise BadClip(f"larger than {MAX_BYTES // 2**20} MiB when unpacked; no clip is")
+        return opened.read(member)  # reads no more than the size that the member states
+    except KeyError:
+        raise BadClip(f"its zip file {archive} holds it no more") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise BadClip(f"damaged in its zip file: {error}") from None
+
+
+def _state(archive: str) -> tuple[int, int]:
+    """What tells a changed file from the one that is open."""
+    if archive.startswith("s3://"):
+        return (0, 0)
+    status = Path(archive).stat()
+    return (status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _opened(archive: str, process: int, state: tuple[int, int]) -> zipfile.ZipFile:
+    """The open zip file; once a process, for listing 1440 members costs more than reading one."""
+    if archive.startswith("s3://"):
+        from ravdess.corpora import s3
+
+        file = s3.open_file(archive)
+    else:
+        file = Path(archive).open("rb")  # noqa: SIM115  # closed with the ZipFile, when the cache lets it go
+    try:
+        _check_length(file)
+        return zipfile.ZipFile(file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _check_length(file: IO[bytes]) -> None:
+    """Refuse a list of members that would fill the memory, by the count in the end record."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 65_557))  # the record's 22 bytes and the longest comment
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 22:
+        raise zipfile.BadZipFile("it has no end record, as when its download broke off")
+    length = cast("int", struct.unpack_from("<I", tail, at + 12)[0])
+    locator = tail.rfind(b"PK\x06\x07", 0, at)
+    if length == 0xFFFFFFFF and locator >= 0:  # zip64: the length stands in a record of its own
+        file.seek(struct.unpack_from("<Q", tail, locator + 8)[0])
+        record = file.read(56)
+        length = cast("int", struct.unpack_from("<Q", record, 40)[0]) if len(record) == 56 else length
+    file.seek(0)
+    if length // 46 > MAX_MEMBERS:  # 46 bytes is the shortest line of the list
+        raise zipfile.BadZipFile(f"its list of members is too long: {length} bytes")
