@@ -31,7 +31,9 @@ def parser(doc: str, examples: str) -> argparse.ArgumentParser:
         metavar="DIR|s3://…",
         help="where features, runs and models are kept (default: $RAVDESS_STORE, else store/)",
     )
-    made.add_argument("--json", action="store_true", help="print the closing summary as JSON on stdout, and nothing else")
+    made.add_argument(
+        "--json", action="store_true", help="print the closing summary as JSON on stdout, and nothing else"
+    )
     return made
 
 
@@ -61,7 +63,14 @@ class Progress:
     """
 
     def __init__(
-        self, label: str, *, total: int, unit: str = "", done: int = 0, every: float = 10.0, stream: TextIO | None = None
+        self,
+        label: str,
+        *,
+        total: int,
+        unit: str = "",
+        done: int = 0,
+        every: float = 10.0,
+        stream: TextIO | None = None,
     ) -> None:
         self._label, self._total, self._unit, self._done, self._every = label, total, unit, done, every
         self._stream = sys.stderr if stream is None else stream

@@ -1,0 +1,143 @@
+"""Clips -> rows, on Ray Data. Workers compute, the driver commits.
+
+What to do is the catalogue minus the table, found before Ray starts (`todo`). A task works through a chunk of
+clips and yields small Arrow tables (`stream`); the driver commits them every few seconds, so a kill loses at most
+that, and the same call goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ravdess.features import feature_set
+from ravdess.pipeline.todo import Todo, count_rejects
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ravdess.corpora import Catalogue
+    from storage import Store
+
+COMMIT_SECONDS: Final = 3.0
+"""Longest time between two commits: what a kill may lose."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of one feature set.
+
+    Attributes
+    ----------
+    rows : int
+        Rows that the table holds now, of every source.
+    computed : int
+        Rows that this call added.
+    rejects : int
+        Files of this source that give no row, here or in the catalogue.
+    path : str
+        Where the table lies; `pandas.read_parquet` reads it.
+    """
+
+    rows: int
+    computed: int
+    rejects: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a call did: per feature set, every file of the source that stands rejected, and what is worth knowing."""
+
+    features: dict[str, Made]
+    rejects: list[dict[str, str]]
+    notes: list[str]
+    ray_started: bool
+
+
+def featurize(
+    catalogue: Catalogue,
+    store: Store,
+    features: Sequence[str] = ("mfcc_stats",),
+    *,
+    every_file: bool = False,
+    retry_rejects: bool = False,
+    time_limit: float = 60.0,
+    cpus: int | None = None,
+    begin: Callable[[int, int], Any] | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> Summary:
+    """Add to the store what its feature tables lack of a catalogue.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    store : Store
+    features : sequence of str
+        Names of feature sets; one reading of each file serves them all.
+    every_file : bool
+        One row a file instead of one a take, in tables of their own, ``features/<set>_every_file``.
+    retry_rejects : bool
+        Try files again that were rejected before and have not changed since.
+    time_limit : float > 0
+        Seconds that one clip may take before its worker is given up.
+    cpus : int > 0, optional
+        Size of the Ray that is started here (default: all CPUs); an existing cluster keeps its own.
+    begin : callable, optional
+        ``begin(to_do, done_before)``, in clips, before Ray starts; not called when there is nothing to do.
+    progress : callable, optional
+        ``progress(clips, rejects)`` after every batch, with what is new in it.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    UnknownName
+        A feature set that no register holds.
+    StoreError
+        Another definition of a set stands under its name, or the store cannot be written.
+    """
+    sets = [feature_set(name) for name in dict.fromkeys(features)]
+    todo = Todo(catalogue, store, sets, every_file=every_file, retry_rejects=retry_rejects)
+    if len(todo):
+        if begin is not None:
+            begin(len(todo), todo.done)
+        _work(todo, time_limit=time_limit, cpus=cpus, progress=progress)
+    return Summary(
+        features={
+            one.name: Made(
+                rows=todo.writers[one.name].count(),
+                computed=todo.computed[one.name],
+                rejects=todo.rejected(one),
+                path=store.path(todo.tables[one.name]),
+            )
+            for one in sets
+        },
+        rejects=todo.rejects(),
+        notes=[*catalogue.notes, *todo.notes],
+        ray_started=bool(len(todo)),
+    )
+
+
+def _work(todo: Todo, *, time_limit: float, cpus: int | None, progress: Callable[[int, int], Any] | None) -> None:
+    """Stream batches from Ray and commit them, also those that had arrived when something went wrong."""
+    from ravdess.cluster import start_ray
+    from ravdess.pipeline.stream import stream
+
+    waiting: list[pa.Table] = []
+    committed = time.monotonic()
+    try:
+        for batch in stream(todo.clips, todo.sets, cpus=start_ray(cpus), time_limit=time_limit):
+            waiting.append(batch)
+            if time.monotonic() - committed >= COMMIT_SECONDS:
+                todo.commit(waiting)
+                waiting = []
+                committed = time.monotonic()
+            if progress is not None:
+                progress(batch.num_rows, count_rejects(batch, todo.sets))
+    finally:
+        todo.commit(waiting)

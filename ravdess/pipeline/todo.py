@@ -1,0 +1,247 @@
+"""What to do: the catalogue minus the tables. And what is committed to them when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from ravdess.clips import CLIP_COLUMNS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from ravdess.corpora import Catalogue
+    from ravdess.features import FeatureSet
+    from storage import Store
+
+    Mask = NDArray[np.bool_]
+
+REJECT_COLUMNS: Final = ("clip", "source", "quick_digest", "stage", "reason", "fingerprint")
+"""Strings; then `when` (UTC). `fingerprint` is the feature set's, or empty when the file itself is refused."""
+_FILE: Final = ("source", "quick_digest")
+
+
+class Todo:
+    """The clips that the feature tables lack, and the tables, open for writing.
+
+    The catalogue itself is recorded on the way: each usable file in the table ``clips``, each other in ``rejects``.
+    A file that was rejected before is left alone until its content or the feature set changes.
+
+    Attributes
+    ----------
+    sets : sequence of FeatureSet
+    tables : dict
+        Feature set -> name of its table in the store.
+    clips : pyarrow.Table
+        What is to do: columns as `Catalogue.clips`, and `wanted` (int64; bit k: the k-th of `sets` lacks it).
+    done : int
+        Clips of the catalogue with nothing left to do.
+    computed : dict
+        Feature set -> rows added by `commit`.
+    notes : list of str
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        store: Store,
+        sets: Sequence[FeatureSet],
+        *,
+        every_file: bool = False,
+        retry_rejects: bool = False,
+    ) -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        from ravdess.corpora import choose
+
+        self.sets = sets
+        self.notes: list[str] = []
+        self._catalogue = catalogue
+        suffix, self._key = ("_every_file", ("corpus", "clip")) if every_file else ("", ("corpus", "take"))
+        self.tables = {one.name: f"features/{one.name}{suffix}" for one in sets}
+        self.writers = {
+            one.name: store.table(self.tables[one.name]).open(
+                _schema(one), key=list(self._key), fingerprint=one.fingerprint
+            )
+            for one in sets
+        }
+        self._rejects = store.table("rejects").open(
+            pa.schema([*((name, pa.string()) for name in REJECT_COLUMNS), ("when", pa.timestamp("us", "UTC"))]),
+            key=[*_FILE, "fingerprint"],
+            fingerprint="rejects/1",
+        )
+        self._rejects_table = store.table("rejects")
+        self._chosen = choose(catalogue.clips, modality="sound", every_file=every_file)
+        self._record(store)
+        self.computed = {one.name: 0 for one in sets}
+        wanted = np.zeros(self._chosen.num_rows, np.int64)
+        known = self._known_rejects()
+        for place, one in enumerate(sets):
+            lacking = self._lacking(one)
+            if not retry_rejects:
+                lacking &= ~self._refused(one, known)
+            wanted |= lacking.astype(np.int64) << place
+        self.clips = self._chosen.append_column("wanted", pa.array(wanted)).filter(pa.array(wanted != 0))
+        self.done = self._chosen.num_rows - self.clips.num_rows
+
+    def __len__(self) -> int:
+        """Clips to do."""
+        return int(self.clips.num_rows)
+
+    def commit(self, batches: Sequence[pa.Table]) -> None:
+        """Add what `ravdess.pipeline.stream` yielded to the tables; a row that stands already is passed over."""
+        import pyarrow as pa
+
+        if not batches:
+            return
+        batch = pa.concat_tables(batches).combine_chunks()
+        clips = self.clips.take(batch["row"])
+        rejects = []
+        for one in self.sets:
+            made = batch[f"values:{one.name}"].is_valid()
+            if any(made.to_pylist()):
+                rows = _rows(clips.filter(made), batch.filter(made), one)
+                self.computed[one.name] += self.writers[one.name].append(rows)
+            refused = batch[f"stage:{one.name}"].is_valid()
+            rejects.append(_reject_rows(clips.filter(refused), batch.filter(refused), one))
+        self._append_rejects(pa.concat_tables(rejects))
+
+    def rejected(self, one: FeatureSet) -> int:
+        """Files of this catalogue that give no row of a set: refused by name, when read, or when computed."""
+        refused = self._lacking(one) & self._refused(one, self._known_rejects())
+        return int(self._catalogue.rejects.num_rows + refused.sum())
+
+    def rejects(self) -> list[dict[str, str]]:
+        """Every file of this catalogue that stands rejected, with stage and reason."""
+        known = self._known_rejects()
+        lacking = {one.fingerprint: set(_join(self._chosen.filter(self._lacking(one)), _FILE)) for one in self.sets}
+        anywhere = set().union(*lacking.values())
+        rows = [
+            {name: row[name] for name in ("clip", "source", "stage", "reason")}
+            for row, file in zip(known.to_pylist(), _join(known, _FILE), strict=True)
+            if file in lacking.get(row["fingerprint"], anywhere if not row["fingerprint"] else ())
+        ]
+        named = self._catalogue.rejects.select(["clip", "source", "stage", "reason"]).to_pylist()
+        return [*named, *sorted(rows, key=lambda row: (row["clip"], row["source"]))]
+
+    def _record(self, store: Store) -> None:
+        """Write the catalogue into the store, and note the files that changed since they were first seen."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        clips = self._catalogue.clips
+        table = store.table("clips").open(clips.schema, key=["source"], fingerprint="clips/1")
+        before = store.table("clips").read(columns=list(_FILE))
+        table.append(clips)
+        seen = self._chosen.filter(pc.is_in(self._chosen["source"], value_set=before["source"].combine_chunks()))
+        changed = seen.filter(pc.invert(pc.is_in(_join(seen, _FILE), value_set=_join(before, _FILE))))
+        if changed.num_rows:
+            self.notes.append(
+                f"{changed.num_rows} files changed since they were first read, {changed['source'][0]} the first; "
+                "rows that stand are kept as they are (use another store to compute them anew)"
+            )
+        named = self._catalogue.rejects
+        empty = pa.array([""] * named.num_rows, pa.string())
+        self._append_rejects(named.append_column("quick_digest", empty).append_column("fingerprint", empty))
+
+    def _append_rejects(self, rows: pa.Table) -> None:
+        import pyarrow as pa
+
+        if rows.num_rows:
+            when = pa.array([datetime.now(UTC)] * rows.num_rows, pa.timestamp("us", "UTC"))
+            self._rejects.append(rows.select(REJECT_COLUMNS).append_column("when", when))
+
+    def _known_rejects(self) -> pa.Table:
+        """Reject rows, of any run, about the chosen files as they are now."""
+        import pyarrow.compute as pc
+
+        known = self._rejects_table.read()
+        return known.filter(pc.is_in(_join(known, _FILE), value_set=_join(self._chosen, _FILE)))
+
+    def _lacking(self, one: FeatureSet) -> Mask:
+        """Which of the chosen clips have no row in the set's table."""
+        keys = self.writers[one.name].keys()
+        return ~_among(_join(self._chosen, self._key), _join(keys, self._key))
+
+    def _refused(self, one: FeatureSet, known: pa.Table) -> Mask:
+        """Which of the chosen clips a known reject speaks against, for this set or for every one."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        about = known.filter(pc.is_in(known["fingerprint"], value_set=pa.array(["", one.fingerprint])))
+        return _among(_join(self._chosen, _FILE), _join(about, _FILE))
+
+
+def count_rejects(batch: pa.Table, sets: Sequence[FeatureSet]) -> int:
+    """Clips in a batch of `stream` that at least one set refused."""
+    import pyarrow.compute as pc
+
+    refused = [batch[f"stage:{one.name}"].is_valid() for one in sets]
+    return int(pc.sum(pc.cast(_any(refused), "int64")).as_py() or 0)
+
+
+def _any(masks: Sequence[Any]) -> Any:
+    import pyarrow.compute as pc
+
+    together = masks[0]
+    for mask in masks[1:]:
+        together = pc.or_(together, mask)
+    return together
+
+
+def _schema(one: FeatureSet) -> pa.Schema:
+    import pyarrow as pa
+
+    clip = [(name, pa.int8() if name == "repetition" else pa.string()) for name in CLIP_COLUMNS]
+    return pa.schema([*clip, *((name, pa.float32()) for name in one.columns)])
+
+
+def _join(rows: pa.Table, columns: Sequence[str]) -> pa.Array:
+    """The given string columns as one, to compare rows by."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    joined = pc.binary_join_element_wise(*(rows[name] for name in columns), "\0")
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def _among(values: pa.Array, others: pa.Array) -> Mask:
+    """Which of `values` stand among `others`."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.is_in(values, value_set=others), dtype=bool)
+
+
+def _rows(clips: pa.Table, batch: pa.Table, one: FeatureSet) -> pa.Table:
+    """Rows of a feature table: the clip's columns, the digest of what was read, and the numbers."""
+    import numpy as np
+    import pyarrow as pa
+
+    values = batch[f"values:{one.name}"].combine_chunks()
+    numbers = np.ascontiguousarray(values.flatten().to_numpy().reshape(len(values), -1).T)
+    columns = {name: clips[name] for name in CLIP_COLUMNS if name != "source_digest"}
+    columns["source_digest"] = batch["digest"]
+    columns |= {name: pa.array(column) for name, column in zip(one.columns, numbers, strict=True)}
+    return pa.table(columns, schema=_schema(one))
+
+
+def _reject_rows(clips: pa.Table, batch: pa.Table, one: FeatureSet) -> pa.Table:
+    """Rows of the table of rejects, but for `when`. What reading refuses, every feature set would refuse."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    stage = batch[f"stage:{one.name}"]
+    of_set = pc.equal(stage, "extract")
+    return pa.table(
+        {
+            **{name: clips[name] for name in ("clip", *_FILE)},
+            "stage": stage,
+            "reason": batch[f"reason:{one.name}"],
+            "fingerprint": pc.if_else(of_set, one.fingerprint, ""),
+        }
+    )
