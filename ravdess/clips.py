@@ -91,8 +91,7 @@ class Clip:
         if not _NAME.fullmatch(stem):
             raise BadName(f"{stem!r} is no clip name: expected seven two-digit parts, as in 03-01-06-01-02-01-12")
         codes = tuple(int(part) for part in stem.split("-"))
-        limits = (*_SIZES, repetitions, actors)
-        for field, code, limit in zip(_FIELDS, codes, limits, strict=True):
+        for field, code, limit in zip(_FIELDS, codes, (*_SIZES, repetitions, actors), strict=True):
             if not 1 <= code <= limit:
                 raise BadName(f"{stem!r}: {field} {code:02d} is out of range 01 to {limit:02d}")
         clip = cls(
@@ -115,14 +114,13 @@ class Clip:
     @property
     def name(self) -> str:
         """The file's stem, "03-01-06-01-02-01-12"."""
-        return f"{MODALITIES.index(self.modality) + 1:02d}-{self.take}"
+        return f"{_CODES[self.modality]}-{self.take}"
 
     @property
     def take(self) -> str:
         """The performance: the name without its modality, "01-06-01-02-01-12"."""
-        words = (self.channel, self.emotion, self.intensity, self.statement)
-        codes = [f"{allowed.index(word) + 1:02d}" for allowed, word in zip(_VOCABULARIES[1:], words, strict=True)]
-        return "-".join((*codes, f"{self.repetition:02d}", self.actor))
+        words = f"{_CODES[self.channel]}-{_CODES[self.emotion]}-{_CODES[self.intensity]}-{_CODES[self.statement]}"
+        return f"{words}-{self.repetition:02d}-{self.actor}"
 
     @property
     def gender(self) -> str:
@@ -131,6 +129,7 @@ class Clip:
 
 
 _VOCABULARIES: Final[tuple[tuple[str, ...], ...]] = (MODALITIES, CHANNELS, EMOTIONS, INTENSITIES, STATEMENTS)
+_CODES: Final = {word: f"{code:02d}" for allowed in _VOCABULARIES for code, word in enumerate(allowed, 1)}
 _SIZES: Final = tuple(len(allowed) for allowed in _VOCABULARIES)
 _FIELDS: Final = ("modality", "channel", "emotion", "intensity", "statement", "repetition", "actor")
 

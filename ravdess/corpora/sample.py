@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 MOST: Final = 99
 """Two digits hold no more actors or repetitions. Beyond 24 and 2 the names leave the publisher's rules."""
 
+COMMENT: Final = "made by a program, not recorded (ravdess sample corpus)"
+"""Stands in every made file, so that one that strays from its folder still says so."""
+
 parse: Final = partial(Clip.parse, actors=MOST, repetitions=MOST)
 
 
@@ -195,22 +198,25 @@ def write(
 
 
 def make(clip: Clip, *, seed: int = 0, height: int = 180) -> bytes:
-    """One clip's file: a 16-bit mono .wav at 48 kHz, or an .mp4 as `ravdess.corpora.face.film` makes it."""
+    """One clip's file: a 16-bit mono .wav at 48 kHz, or an .mp4 as `ravdess.corpora.film` makes it."""
+    from ravdess.corpora.film import film
     from ravdess.corpora.voice import SAMPLE_RATE, speak
 
-    sound = speak(clip, seed)
     if clip.modality == MODALITIES[2]:
-        return wav(sound.tobytes(), SAMPLE_RATE)
-    from ravdess.corpora.face import film
-
-    return film(clip, sound, seed=seed, height=height)
+        return wav(speak(clip, seed).astype("<i2").tobytes(), SAMPLE_RATE, COMMENT)
+    return film(clip, seed=seed, height=height, comment=COMMENT)
 
 
-def wav(samples: bytes, rate: int) -> bytes:
-    """A .wav file of 16-bit little-endian mono `samples`."""
-    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(samples), b"WAVE", b"fmt ", 16, 1, 1, rate,
-                         2 * rate, 2, 16, b"data", len(samples))  # fmt: skip
-    return header + samples
+def wav(samples: bytes, rate: int, comment: str = "") -> bytes:
+    """A .wav file of 16-bit little-endian mono `samples`, with a comment that players show."""
+    text = comment.encode("ascii") + b"\0" * (2 - len(comment) % 2)
+    chunks = (
+        (b"fmt ", struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)),
+        (b"data", samples),
+        (b"LIST", b"INFOICMT" + struct.pack("<I", len(text)) + text),
+    )
+    body = b"WAVE" + b"".join(name + struct.pack("<I", len(content)) + content for name, content in chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def _ending(clip: Clip) -> str:
@@ -220,7 +226,7 @@ def _ending(clip: Clip) -> str:
 def _size(clip: Clip, options: Options) -> int | None:
     from ravdess.corpora.voice import length
 
-    return 44 + 2 * length(clip, options.seed) if clip.modality == MODALITIES[2] else None
+    return len(wav(b"", 1, COMMENT)) + 2 * length(clip, options.seed) if clip.modality == MODALITIES[2] else None
 
 
 def _entries(text: str) -> Iterator[Entry]:
