@@ -1,0 +1,287 @@
+"""A table: rows that only ever grow, in a Delta Lake table that plain Parquet readers read too (SPEC 4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from storage.errors import Damaged, NotFound, StorageError, UnknownFormat, Unreachable
+from storage.files import Files
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    from storage.keys import KeyIndex
+    from storage.writer import Writer
+
+FORMAT: Final = 1
+"""The layout that SPEC.md describes. Readers refuse a higher one."""
+
+DATA_FILE: Final = re.compile(r"part-(?P<version>[0-9]{20})-[0-9a-f]{32}\.parquet")
+_FIRST_ENTRY: Final = "_delta_log/00000000000000000000.json"
+
+
+class Meta(NamedTuple):
+    """What a table says of itself, as JSON in the Delta table's description (SPEC 4.3)."""
+
+    format: int
+    key: tuple[str, ...]
+    fingerprint: str
+
+    def encode(self) -> str:
+        import json
+
+        return json.dumps({"format": self.format, "key": list(self.key), "fingerprint": self.fingerprint})
+
+    @classmethod
+    def decode(cls, text: str | None, where: str) -> Meta:
+        """Read what `encode` wrote. Raises UnknownFormat."""
+        import json
+
+        try:
+            said = json.loads(text or "")
+            version = int(said["format"])
+            if version <= FORMAT:
+                return cls(version, tuple(map(str, said["key"])), str(said["fingerprint"]))
+        except (ValueError, TypeError, KeyError) as error:
+            raise UnknownFormat(
+                f"{where} is a Delta table that this store did not make; read it with deltalake"
+            ) from error
+        raise UnknownFormat(f"{where} is of format {version}, this release reads up to {FORMAT}; install a newer one")
+
+
+def existing(files: Files) -> list[str]:
+    """The names of the tables in a store, sorted."""
+    names = ["clips", "rejects"]
+    for folder in ("features", "frames"):
+        names += [f"{folder}/{name}" for name in files.folders(folder)]
+    return [name for name in names if files.exists(f"{name}/{_FIRST_ENTRY}")]
+
+
+class Table:
+    """One table of a store, made by `Store.table`; nothing is read before it is asked for.
+
+    Each reading method sees the newest version, or all of an older one where it takes `version`.
+    All but `exists` and `fingerprint` raise NotFound while there is no table, and UnknownFormat for a table
+    that a newer release made.
+    """
+
+    def __init__(self, files: Files, name: str) -> None:
+        self._files = files
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Table({self.path!r})"
+
+    @property
+    def path(self) -> str:
+        """The folder or URL, for ``pandas.read_parquet`` and other readers."""
+        return self._files.address(self.name)
+
+    @property
+    def where(self) -> str:
+        """The table and its store, as the errors name them."""
+        return f"table {self.name!r} of store {self._files.url!r}"
+
+    def exists(self) -> bool:
+        """Whether the table was made; it may have no rows yet."""
+        return self._files.exists(f"{self.name}/{_FIRST_ENTRY}")
+
+    def version(self) -> int:
+        """The number of the newest commit; the table was made by commit 0."""
+        return int(self._load().version())
+
+    def fingerprint(self) -> str | None:
+        """What was said to `open` when the table was made; None while there is no table."""
+        return self._meta(self._load()).fingerprint if self.exists() else None
+
+    def key(self) -> list[str]:
+        """The names of the key columns."""
+        return list(self._meta(self._load()).key)
+
+    def schema(self) -> pa.Schema:
+        """The columns, in order."""
+        return arrow_schema(self._load())
+
+    def count(self) -> int:
+        """The number of rows, from the log alone."""
+        return sum(add.rows for add in adds(self._load()))
+
+    def read(self, columns: Sequence[str] | None = None, version: int | None = None) -> pa.Table:
+        """The rows in the order in which they were committed.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Only these, in this order.
+        version : int >= 0, optional
+            The table as it was after that commit.
+
+        Raises
+        ------
+        NotFound
+            No such table, version or column; the message lists what there is.
+        Damaged
+            A data file that the log names is missing.
+        """
+        delta = self._load(version)
+        schema = arrow_schema(delta)
+        unknown = sorted(set(columns or ()) - set(schema.names))
+        if unknown:
+            raise NotFound(f"no columns {unknown} in {self.where}; its columns are {schema.names}")
+        wanted = schema.names if columns is None else list(columns)
+        with self.reading():
+            return self.dataset(adds(delta), schema).to_table(columns=wanted)
+
+    def keys(self) -> pa.Table:
+        """The key columns of every row."""
+        return self.read(self.key())
+
+    def missing(self, rows: pa.Table) -> pa.Table:
+        """The rows whose key the table does not hold: what is left to do. All, while there is no table."""
+        if not self.exists():
+            return rows
+        from storage.keys import KeyIndex, digests
+
+        delta = self._load()
+        key = self._meta(delta).key
+        absent = sorted(set(key) - set(rows.column_names))
+        if absent:
+            raise NotFound(f"the rows lack the key columns {absent} of {self.where}")
+        index = KeyIndex()
+        self.take_keys(index, adds(delta), arrow_schema(delta), key)
+        return rows.filter(pa_mask(~index.holds(digests(rows, key))))
+
+    def open(self, schema: pa.Schema, *, key: Sequence[str], fingerprint: str) -> Writer:
+        """Open the table for adding rows, and make it if it is absent. Sweeps what killed writers left (SPEC 3.4).
+
+        Parameters
+        ----------
+        schema : pyarrow.Schema
+            Of the types that SPEC 4.2 lists.
+        key : sequence of str
+            The columns that name a row; no two rows share all of them.
+        fingerprint : str
+            Whatever fixes the meaning of the numbers. A table keeps the one it was made with.
+
+        Raises
+        ------
+        Mismatch
+            The table stands with another schema, key or fingerprint.
+        """
+        from storage.writer import open_writer
+
+        return open_writer(self, schema, tuple(key), fingerprint)
+
+    # What `Writer` shares -------------------------------------------------------------------------------------------
+
+    @property
+    def files(self) -> Files:
+        """The store's files."""
+        return self._files
+
+    def _load(self, version: int | None = None) -> DeltaTable:
+        """The table's log, newest or at `version`, refused where SPEC 4.3 says so."""
+        from deltalake import DeltaTable
+
+        if not self.exists():
+            there = existing(self._files)
+            raise NotFound(f"no {self.where}; " + (f"tables there: {there}" if there else "it holds no tables yet"))
+        with self.talking():
+            delta = DeltaTable(self.path, storage_options=self._files.options)
+            self._meta(delta)
+            if version is not None:
+                if not 0 <= version <= delta.version():
+                    raise NotFound(f"no version {version} of {self.where}; there are 0 to {delta.version()}")
+                delta.load_as_version(version)
+            return delta
+
+    def _meta(self, delta: DeltaTable) -> Meta:
+        return Meta.decode(delta.metadata().description, self.where)
+
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        """Turn deltalake's errors into the store's."""
+        from deltalake.exceptions import DeltaError
+
+        try:
+            yield
+        except StorageError:
+            raise
+        except (DeltaError, OSError) as error:
+            detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+            advice = "is the bucket there, and do AWS_ENDPOINT_URL and the AWS_* credentials fit?"
+            raise Unreachable(
+                f"cannot read or write the log of {self.where}: {detail}"
+                + (f"; {advice}" if self.path.startswith("s3://") else "; is the disk full or read-only?")
+            ) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn a missing data file into Damaged."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise Damaged(
+                f"{self.where} lacks a data file that its log names: {error}; restore the file, "
+                "or move the table's folder away and compute it again"
+            ) from error
+
+    def dataset(self, files: Iterable[Add], schema: pa.Schema) -> Any:
+        """The rows of those data files as a `pyarrow.dataset`, in the files' order."""
+        import pyarrow.dataset as ds
+
+        fs, base = self._files.arrow(self.name)
+        kind = ds.ParquetFileFormat()
+        paths = [(f"{base}/{self.inside(add.path)}", add.size) for add in files]
+        fragments = [kind.make_fragment(path, fs, file_size=size) for path, size in paths]
+        return ds.FileSystemDataset(fragments, schema, kind, fs)
+
+    def inside(self, path: str) -> str:
+        """`path` if it names a file of the table's own folder, as SPEC 4.1 asks. Raises Damaged."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*\.parquet", path):
+            raise Damaged(f"the log of {self.where} names {path!r}, which is no data file of its folder; refused")
+        return path
+
+    def take_keys(self, index: KeyIndex, files: Iterable[Add], schema: pa.Schema, key: Sequence[str]) -> None:
+        """Add the keys in those data files to `index`, a batch at a time."""
+        import pyarrow as pa
+
+        from storage.keys import digests
+
+        with self.reading():
+            for batch in self.dataset(files, schema).to_batches(columns=list(key)):
+                index.add(digests(pa.Table.from_batches([batch]), key))
+
+
+class Add(NamedTuple):
+    """A data file that the log names."""
+
+    path: str
+    size: int
+    rows: int
+
+
+def adds(delta: DeltaTable) -> list[Add]:
+    """The data files of a loaded table in the order of their commits, which their names tell."""
+    import pyarrow as pa
+
+    actions = pa.table(delta.get_add_actions(flatten=True)).select(["path", "size_bytes", "num_records"])
+    return sorted(Add(*row) for row in zip(*(column.to_pylist() for column in actions.columns), strict=True))
+
+
+def arrow_schema(delta: DeltaTable) -> pa.Schema:
+    """The columns of a loaded table."""
+    import pyarrow as pa
+
+    return pa.schema(delta.schema().to_arrow())
+
+
+def pa_mask(mask: Any) -> pa.Array:
+    """A numpy mask for `pyarrow.Table.filter`."""
+    import pyarrow as pa
+
+    return pa.array(mask, pa.bool_())

@@ -1,0 +1,303 @@
+"""The commit protocol: rows are added whole, each key once, whoever dies or writes beside (SPEC 3)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import re
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
+from deltalake.transaction import AddAction
+
+from storage import steps
+from storage.errors import Closed, CommitFailed, Mismatch, StorageError
+from storage.keys import KeyIndex, digests, firsts
+from storage.names import checked_column
+from storage.schemas import fitted, normal
+from storage.table import DATA_FILE, FORMAT, Meta, Table, adds, arrow_schema, pa_mask
+
+if TYPE_CHECKING:
+    from storage.keys import Digests
+
+ATTEMPTS: Final = 100
+"""How often an append tries to win against other writers before it gives up."""
+
+_STAGED_ENTRY: Final = re.compile(r"(?P<version>[0-9]{20})\.json#[0-9]+")
+_LONGEST_BOUND: Final = 256  # characters; a longer key is left out of the row statistics, never cut
+
+
+def open_writer(table: Table, schema: pa.Schema, key: tuple[str, ...], fingerprint: str) -> Writer:
+    """Behind `Table.open`."""
+    for column in key:
+        checked_column(column)
+    schema = normal(schema, key, table.where)
+    wanted = Meta(FORMAT, key, fingerprint)
+    if not table.exists():
+        _create(table, schema, wanted)
+    delta = table._load()
+    stands = table._meta(delta)
+    for what, yours, theirs in (
+        ("fingerprint", fingerprint, stands.fingerprint),
+        ("key", list(key), list(stands.key)),
+        ("schema", *_difference(schema, arrow_schema(delta))),
+    ):
+        if yours != theirs:
+            raise Mismatch(
+                f"{table.where} was made with another {what}:\n\texpected {theirs}\n\tyours is {yours}\n"
+                "what stands under a name never changes: use another name or another store"
+            )
+    return Writer(table, delta, schema, key)
+
+
+def _difference(yours: pa.Schema, theirs: pa.Schema) -> tuple[list[str], list[str]]:
+    """The columns, by place, in which two schemas differ; two empty lists when they are one."""
+    pairs = itertools.zip_longest(*([f"{field.name} {field.type}" for field in schema] for schema in (yours, theirs)))
+    unlike = [pair for pair in pairs if pair[0] != pair[1]]
+    return [str(ours or "nothing") for ours, _ in unlike], [str(stands or "nothing") for _, stands in unlike]
+
+
+def _create(table: Table, schema: pa.Schema, meta: Meta) -> None:
+    """Commit version 0, unless another process does so first (SPEC 3.3)."""
+    stray = [name for name in table.files.names(table.name) if name.endswith(".parquet")]
+    if stray:
+        raise Mismatch(f"cannot make {table.where}: its folder holds {stray[0]!r} but no log; move that away first")
+    steps.reached("creating")
+    try:
+        with table.talking():
+            DeltaTable.create(
+                table.path,
+                schema,
+                mode="error",
+                name=table.name,
+                description=meta.encode(),
+                configuration={
+                    "delta.appendOnly": "true",
+                    # Old versions stay readable; only the key columns' bounds are worth keeping in the log.
+                    "delta.enableExpiredLogCleanup": "false",
+                    "delta.dataSkippingStatsColumns": ",".join(meta.key),
+                },
+                storage_options=table.files.options,
+            )
+    except StorageError:
+        if not table.exists():  # or else another made it between our look and our commit
+            raise
+    steps.reached("created")
+
+
+class Writer:
+    """Adds rows to one table, made by `Table.open`; use it as a context manager.
+
+    Any number of processes may have one on the same table. One writer may be used by several threads; they take
+    turns.
+    """
+
+    def __init__(self, table: Table, delta: DeltaTable, schema: pa.Schema, key: Sequence[str]) -> None:
+        self._table = table
+        self._files = table.files
+        self._delta = delta
+        self._delta_schema = delta.schema()
+        self.schema = schema
+        self.key = list(key)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._behind = True
+        self._known: set[str] = set()
+        self._index = KeyIndex()
+        self._take_up()
+        self._sweep()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            self.close()
+        except (StorageError, OSError):
+            if error is None:  # the first error says more than that tidying up failed too
+                raise
+
+    def __len__(self) -> int:
+        """The keys that the table holds, as far as this writer has looked."""
+        return len(self._index)
+
+    def close(self) -> None:
+        """Sweep once more, for writers that were killed meanwhile, and refuse further rows."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._sweep()
+
+    def append(self, rows: pa.Table) -> int:
+        """Add the rows whose key the table does not hold, all of them or none.
+
+        Parameters
+        ----------
+        rows : pyarrow.Table
+            The table's columns in any order. Of rows that share a key the first is taken.
+
+        Returns
+        -------
+        int >= 0
+            The rows that were added. They are on disk, and stay there, once this returns.
+
+        Raises
+        ------
+        BadRows
+            A column is missing, unexpected or of another type, or a key is null.
+        CommitFailed
+            Other writers won every time, or the server lets two commits have one version.
+        Unreachable
+            The disk or the server refused.
+        """
+        with self._lock:
+            if self._closed:
+                raise Closed(f"the writer of {self._table.where} is closed; open another")
+            rows = fitted(rows, self.schema, self.key, self._table.where)
+            asked = digests(rows, self.key)
+            first = firsts(asked)
+            if self._behind:
+                self._take_up()
+            for attempt in range(ATTEMPTS):
+                new = first & ~self._index.holds(asked)
+                if not new.any():
+                    return 0
+                steps.reached("keys checked")
+                if self._commit_rows(rows.filter(pa_mask(new)), asked[new]):
+                    return int(new.sum())
+                time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 7)))  # noqa: S311  # spreads rivals out
+            raise CommitFailed(f"{self._table.where}: other writers won {ATTEMPTS} times running; try again")
+
+    def _commit_rows(self, rows: pa.Table, keys: Digests) -> bool:
+        """Place a data file and commit it at the next version; False, and no file, if that was taken (SPEC 3.2)."""
+        version = self._delta.version()
+        name = f"part-{version:020d}-{os.urandom(16).hex()}.parquet"
+        data = _parquet(rows)
+        self._files.put(self._path(name), data)
+        steps.reached("file placed")
+        try:
+            self._commit([_add_action(name, data.size, rows, self.key)])
+            failure = None
+            steps.reached("committed")
+        except Exception as error:  # what it means is read from the log, not from the error (SPEC 3.2)
+            failure = error
+        self._take_up(own=(name, keys))
+        if name not in self._known and self._delta.version() == version:
+            self._fence(version, failure)  # not refused and not there: it may still be on its way
+        if name in self._known:
+            return True
+        if failure is None:
+            raise CommitFailed(
+                f"{self._table.where}: a commit was accepted and is not in the log; the S3 server must honour "
+                "'If-None-Match: *' on PUT, this one lets writers replace each other's commits"
+            )
+        steps.reached("conflict")
+        self._files.delete(self._path(name))
+        return False
+
+    def _commit(self, actions: list[AddAction]) -> None:
+        """Write the log entry after the version that was loaded last; raises when there is one (SPEC 3.1)."""
+        self._delta.create_write_transaction(
+            actions,  # type: ignore[arg-type]  # a list of AddAction is one of the union that it wants
+            "append",
+            self._delta_schema,
+            commit_properties=CommitProperties(max_commit_retries=0),
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+        )
+
+    def _take_up(self, own: tuple[str, Digests] | None = None) -> None:
+        """Read the log's new entries and the keys of the files that they name; the keys of `own` are given."""
+        self._behind = True  # until the keys are in: a failure between leaves a version whose keys are unknown
+        with self._table.talking():
+            self._delta.update_incremental()
+            files = adds(self._delta)
+        new = [add for add in files if add.path not in self._known]
+        if own is not None and any(add.path == own[0] for add in new):
+            self._index.add(own[1])
+            new = [add for add in new if add.path != own[0]]
+        if new:
+            self._table.take_keys(self._index, new, self.schema, self.key)
+        self._known = {add.path for add in files}
+        self._behind = False
+
+    def _fence(self, version: int, cause: Exception | None = None) -> None:
+        """Take the version after `version` with an empty commit, if nobody has; no file that waits for it can win."""
+        for _ in range(ATTEMPTS):
+            if self._delta.version() > version:
+                return
+            steps.reached("fencing")
+            try:
+                self._commit([])
+            except Exception as error:  # the log tells whether it landed
+                cause = cause or error
+            self._take_up()
+        raise CommitFailed(f"cannot commit to {self._table.where}: {cause}") from cause
+
+    def _sweep(self) -> None:
+        """Delete the files of writers that were killed; a living writer's file is never touched (SPEC 3.4)."""
+        self._files.sweep(self._table.name)
+        versions = {
+            name: int(match["version"])
+            for name in self._files.names(self._table.name)
+            if (match := DATA_FILE.fullmatch(name))
+        }
+        if not versions.keys() <= self._known:
+            self._take_up()
+        orphans = {name: version for name, version in versions.items() if name not in self._known}
+        if self._delta.version() in orphans.values():  # these may be a living writer's: make their version pass
+            self._fence(self._delta.version())
+        for name, version in orphans.items():
+            if name not in self._known and version < self._delta.version():
+                steps.reached("orphan found")
+                self._files.delete(self._path(name))
+        self._sweep_log()
+
+    def _sweep_log(self) -> None:
+        """Delete log entries that were staged on a disk and never linked, where their version is taken (SPEC 3.5)."""
+        if self._files.options:  # S3 stages nothing
+            return
+        log = f"{self._table.name}/_delta_log"
+        for name in self._files.names(log):
+            match = _STAGED_ENTRY.fullmatch(name)
+            if match and int(match["version"]) <= self._delta.version():
+                self._files.delete(f"{log}/{name}")
+
+    def _path(self, name: str) -> str:
+        return f"{self._table.name}/{name}"
+
+
+def _parquet(rows: pa.Table) -> Any:
+    """The rows as one Parquet file (SPEC 4.4)."""
+    texts = [field.name for field in rows.schema if field.type == pa.string()]
+    floats = {field.name for field in rows.schema if pa.types.is_floating(field.type)}
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        rows,
+        sink,
+        compression="zstd",
+        use_dictionary=texts,
+        write_statistics=[name for name in rows.column_names if name not in floats],
+    )
+    return sink.getvalue()
+
+
+def _add_action(name: str, size: int, rows: pa.Table, key: Sequence[str]) -> AddAction:
+    import pyarrow.compute as pc
+
+    bounds = {column: pc.min_max(rows[column]).as_py() for column in key}
+    kept = {column: bound for column, bound in bounds.items() if len(str(bound)) < _LONGEST_BOUND}
+    stats = {
+        "numRecords": rows.num_rows,
+        "minValues": {column: bound["min"] for column, bound in kept.items()},
+        "maxValues": {column: bound["max"] for column, bound in kept.items()},
+        "nullCount": dict.fromkeys(key, 0),
+    }
+    return AddAction(name, size, {}, time.time_ns() // 1_000_000, data_change=True, stats=json.dumps(stats))
