@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,10 @@ class Files(Protocol):
     @property
     def url(self) -> str:
         """The root as people write it."""
+
+    @property
+    def local(self) -> bool:
+        """Whether the files have local paths, so that they can be mapped and locked."""
 
     @property
     def options(self) -> dict[str, str]:
@@ -54,6 +59,9 @@ class Files(Protocol):
     def delete(self, path: str) -> None:
         """Delete the file, if it is there."""
 
+    def sync(self, *paths: str) -> None:
+        """Make files that another library made outlive a power cut, those that are there."""
+
     def sweep(self, path: str) -> None:
         """Delete temporary files that killed processes left in the folder `path`."""
 
@@ -76,6 +84,8 @@ def files_at(url: str | os.PathLike[str]) -> Files:
 
 class LocalFiles:
     """Files on a disk of this machine, or on a shared file system mounted on each."""
+
+    local: Final = True
 
     def __init__(self, root: str) -> None:
         if not root or "\0" in root:
@@ -108,7 +118,10 @@ class LocalFiles:
         return full
 
     def put(self, path: str, *chunks: Bytes) -> None:
-        target = self._at(path)
+        with reaching(self, path):
+            self._put(self._at(path), chunks)
+
+    def _put(self, target: Path, chunks: tuple[Bytes, ...]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(5):
             temporary = target.with_name(f".{target.name}.{os.urandom(16).hex()}.tmp")
@@ -128,18 +141,20 @@ class LocalFiles:
                 raise
             _sync_folder(target.parent)
             return
-        raise Unreachable(f"cannot write {path!r} in store {self.url!r}: its temporary file vanishes; is it cleaned?")
+        raise OSError("its temporary file vanishes each time; does something clean that folder?")
 
     def get(self, path: str) -> bytes:
-        return self._at(path).read_bytes()
+        with reaching(self, path):
+            return self._at(path).read_bytes()
 
     def get_range(self, path: str, start: int, length: int) -> bytes:
-        with self._at(path).open("rb") as file:
+        with reaching(self, path), self._at(path).open("rb") as file:
             file.seek(start)
             return file.read(length)
 
     def exists(self, path: str) -> bool:
-        return self._at(path).is_file()
+        with reaching(self, path):
+            return self._at(path).is_file()
 
     def names(self, path: str) -> list[str]:
         return sorted(entry.name for entry in self._entries(path) if entry.is_file())
@@ -149,7 +164,7 @@ class LocalFiles:
 
     def _entries(self, path: str) -> list[os.DirEntry[str]]:
         try:
-            with os.scandir(self._at(path)) as entries:
+            with reaching(self, path), os.scandir(self._at(path)) as entries:
                 return list(entries)
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -157,14 +172,33 @@ class LocalFiles:
     def delete(self, path: str) -> None:
         self._at(path).unlink(missing_ok=True)
 
+    def sync(self, *paths: str) -> None:
+        for path in paths:
+            with suppress(FileNotFoundError), self._at(path).open("rb") as file:
+                os.fsync(file.fileno())
+        for folder in {self._at(path).parent for path in paths}:
+            _sync_folder(folder)
+
     def sweep(self, path: str) -> None:
         folder = self._at(path)
         for entry in self._entries(path):
             if _TEMPORARY.fullmatch(entry.name):
-                # Who writes a temporary file holds its lock, and the system lets go of it when he dies.
+                # Who writes a temporary file holds its lock, and the system lets go of it at the writer's death.
                 with suppress(FileNotFoundError), (folder / entry.name).open("r+b") as file:
                     if _lock(file.fileno()):
                         (folder / entry.name).unlink()
+
+
+@contextmanager
+def reaching(files: Files, path: str) -> Iterator[None]:
+    """Say which file of which store the system refused, and what to look at. That it is not there passes."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, Unreachable):
+        raise
+    except OSError as error:
+        what = "access and free space" if files.local else "the AWS_* variables"
+        raise Unreachable(f"cannot reach {path!r} in store {files.url!r}: {error}; check {what}") from error
 
 
 def _lock(descriptor: int) -> bool:

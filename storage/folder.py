@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage.errors import NotFound
@@ -82,42 +79,6 @@ class Folder:
         sink = pa.BufferOutputStream()
         pq.write_table(rows, sink, compression="zstd")
         self.write(name, sink.getvalue().to_pybytes())
-
-    def upload(self, source: str | os.PathLike[str], *, last: str | None = None) -> None:
-        """Copy every file of a local folder, the one named `last` after all others.
-
-        Raises
-        ------
-        BadName
-            A file's name could not be read back (see `storage.names`); nothing was copied.
-        NotFound
-            `source` is no folder, or holds no file `last`.
-        """
-        root = Path(source)
-        found = {str(file.relative_to(root).as_posix()): file for file in root.rglob("*") if file.is_file()}
-        if not found or (last is not None and last not in found):
-            raise NotFound(
-                f"nothing to copy: {str(root)!r} holds {sorted(found)}" + (f", not {last!r}" if last else "")
-            )
-        for name in found:
-            self._inside(name)
-        for name in sorted(found, key=lambda name: (name == last, name)):
-            self.write(name, found[name].read_bytes())
-
-    @contextmanager
-    def local(self) -> Iterator[Path]:
-        """The folder as a local path to read from: itself on a disk, a copy until the block ends on S3."""
-        if not self._files.options:
-            yield Path(self.path())
-            return
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as copy:
-            for name in self.list():
-                target = Path(copy, name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(self.read(name))
-            yield Path(copy)
 
 
 def _shown(name: str) -> bool:

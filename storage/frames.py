@@ -174,7 +174,7 @@ class _Shard:
         self._shape = tuple(shape)
         self._start = head.tell()
         self._mapped: Pictures | None = None
-        if not files.options:
+        if files.local:
             path = files.address(self._path)
             self._mapped = np.memmap(path, dtype=np.uint8, mode="r", offset=self._start, shape=self._shape)
 

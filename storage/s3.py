@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from storage.errors import BadUrl
-from storage.files import Bytes
+from storage.files import Bytes, reaching
 
 
 class S3Files:
     """The objects under ``s3://bucket/prefix``. A PUT is atomic, so none has a temporary name."""
+
+    local: Final = False
 
     def __init__(self, bucket: str, prefix: str) -> None:
         if not bucket:
@@ -79,19 +81,20 @@ class S3Files:
         return self._fs, self._key(path)
 
     def put(self, path: str, *chunks: Bytes) -> None:
-        with self._fs.open_output_stream(self._key(path)) as stream:
+        with reaching(self, path), self._fs.open_output_stream(self._key(path)) as stream:
             stream.write(chunks[0] if len(chunks) == 1 else b"".join(chunks))
 
     def get(self, path: str) -> bytes:
-        with self._fs.open_input_file(self._key(path)) as file:
+        with reaching(self, path), self._fs.open_input_file(self._key(path)) as file:
             return bytes(file.read())
 
     def get_range(self, path: str, start: int, length: int) -> bytes:
-        with self._fs.open_input_file(self._key(path)) as file:
+        with reaching(self, path), self._fs.open_input_file(self._key(path)) as file:
             return bytes(file.read_at(length, start)) if start < file.size() else b""
 
     def exists(self, path: str) -> bool:
-        return bool(self._fs.get_file_info(self._key(path)).is_file)
+        with reaching(self, path):
+            return bool(self._fs.get_file_info(self._key(path)).is_file)
 
     def names(self, path: str) -> list[str]:
         return sorted(info.base_name for info in self._infos(path) if info.is_file)
@@ -104,13 +107,18 @@ class S3Files:
     def _infos(self, path: str) -> list[Any]:
         from pyarrow.fs import FileSelector
 
-        return list(self._fs.get_file_info(FileSelector(self._key(path), allow_not_found=True)))
+        with reaching(self, path):
+            return list(self._fs.get_file_info(FileSelector(self._key(path), allow_not_found=True)))
 
     def delete(self, path: str) -> None:
         try:
-            self._fs.delete_file(self._key(path))
+            with reaching(self, path):
+                self._fs.delete_file(self._key(path))
         except FileNotFoundError:
             return
+
+    def sync(self, *paths: str) -> None:
+        """Nothing: an answered PUT is kept."""
 
     def sweep(self, path: str) -> None:
         """Nothing: there are no temporary objects."""

@@ -108,13 +108,7 @@ class Store:
         return self._frame(table)
 
     def _frame(self, table: Table, columns: Sequence[str] | None = None, version: int | None = None) -> pd.DataFrame:
-        # Sorted, so that a table computed in any order, or in pieces after crashes, gives one and the same frame.
-        key = table.key()
-        wanted = None if columns is None else [*columns, *(name for name in key if name not in columns)]
-        rows = table.read(wanted, version).sort_by([(name, "ascending") for name in key])
-        if columns is not None:
-            rows = rows.select(list(columns))
-        frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
+        frame: pd.DataFrame = table.read_sorted(columns, version).to_pandas(split_blocks=True, self_destruct=True)
         return frame
 
     # Frames ---------------------------------------------------------------------------------------------------------
@@ -145,7 +139,7 @@ class Store:
 
     def runs(self) -> list[str]:
         """The runs there are, sorted."""
-        return self._files.folders("runs")
+        return [name for name in self._files.folders("runs") if name[0] not in "._"]
 
     def models(self) -> list[str]:
         """The names of the models of which a complete one is there, sorted."""

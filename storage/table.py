@@ -127,18 +127,30 @@ class Table:
         Damaged
             A data file that the log names is missing.
         """
+        return self._rows(self._load(version), columns)
+
+    def read_sorted(self, columns: Sequence[str] | None = None, version: int | None = None) -> pa.Table:
+        """The same rows in the order of their keys, whatever order and pieces they were computed in."""
         delta = self._load(version)
+        key = self._meta(delta).key
+        wanted = None if columns is None else [*columns, *(name for name in key if name not in columns)]
+        rows = self._rows(delta, wanted).sort_by([(name, "ascending") for name in key])
+        return rows if columns is None else rows.select(list(columns))
+
+    def keys(self) -> pa.Table:
+        """The key columns of every row."""
+        delta = self._load()
+        return self._rows(delta, self._meta(delta).key)
+
+    def _rows(self, delta: DeltaTable, columns: Sequence[str] | None) -> pa.Table:
         schema = arrow_schema(delta)
         unknown = sorted(set(columns or ()) - set(schema.names))
         if unknown:
             raise NotFound(f"no columns {unknown} in {self.where}; its columns are {schema.names}")
-        wanted = schema.names if columns is None else list(columns)
         with self.reading():
-            return self.dataset(adds(delta), schema).to_table(columns=wanted)
-
-    def keys(self) -> pa.Table:
-        """The key columns of every row."""
-        return self.read(self.key())
+            return self.dataset(adds(delta), schema).to_table(
+                columns=schema.names if columns is None else list(columns)
+            )
 
     def missing(self, rows: pa.Table) -> pa.Table:
         """The rows whose key the table does not hold: what is left to do. All, while there is no table."""
@@ -202,6 +214,15 @@ class Table:
     def _meta(self, delta: DeltaTable) -> Meta:
         return Meta.decode(delta.metadata().description, self.where)
 
+    def unreachable(self, error: Exception | None) -> Unreachable:
+        """What to raise when the log could not be read or written."""
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if self._files.local:
+            advice = "is the disk full, read-only or another user's?"
+        else:
+            advice = "is the bucket there, and do AWS_ENDPOINT_URL and the AWS_* credentials fit?"
+        return Unreachable(f"cannot read or write the log of {self.where}: {detail}; {advice}")
+
     @contextmanager
     def talking(self) -> Iterator[None]:
         """Turn deltalake's errors into the store's."""
@@ -212,21 +233,18 @@ class Table:
         except StorageError:
             raise
         except (DeltaError, OSError) as error:
-            detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-            advice = "is the bucket there, and do AWS_ENDPOINT_URL and the AWS_* credentials fit?"
-            raise Unreachable(
-                f"cannot read or write the log of {self.where}: {detail}"
-                + (f"; {advice}" if self.path.startswith("s3://") else "; is the disk full or read-only?")
-            ) from error
+            raise self.unreachable(error) from error
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn a missing data file into Damaged."""
+        """Turn a missing or broken data file into Damaged."""
+        import pyarrow as pa
+
         try:
             yield
-        except FileNotFoundError as error:
+        except (OSError, pa.ArrowInvalid) as error:
             raise Damaged(
-                f"{self.where} lacks a data file that its log names: {error}; restore the file, "
+                f"{self.where}: cannot read a data file that its log names: {error}; restore the file, "
                 "or move the table's folder away and compute it again"
             ) from error
 

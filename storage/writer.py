@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 100
 """How often an append tries to win against other writers before it gives up."""
 
+CHECKPOINT_INTERVAL: Final = 100
+"""Commits from one checkpoint of the log to the next, so that a reader opens at most so many small files."""
+
 _STAGED_ENTRY: Final = re.compile(r"(?P<version>[0-9]{20})\.json#[0-9]+")
 _LONGEST_BOUND: Final = 256  # characters; a longer key is left out of the row statistics, never cut
 
@@ -84,6 +87,7 @@ def _create(table: Table, schema: pa.Schema, meta: Meta) -> None:
                     # Old versions stay readable; only the key columns' bounds are worth keeping in the log.
                     "delta.enableExpiredLogCleanup": "false",
                     "delta.dataSkippingStatsColumns": ",".join(meta.key),
+                    "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
                 },
                 storage_options=table.files.options,
             )
@@ -193,6 +197,7 @@ class Writer:
         if name not in self._known and self._delta.version() == version:
             self._fence(version, failure)  # not refused and not there: it may still be on its way
         if name in self._known:
+            self._sync(version + 1)
             return True
         if failure is None:
             raise CommitFailed(
@@ -213,6 +218,13 @@ class Writer:
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
         )
 
+    def _sync(self, version: int) -> None:
+        """Have the commit outlive a power cut too: deltalake only links its files (SPEC 3.2)."""
+        names = [f"{version:020d}.json"]
+        if (version + 1) % CHECKPOINT_INTERVAL == 0:
+            names += [f"{version:020d}.checkpoint.parquet", "_last_checkpoint"]
+        self._files.sync(*(self._path(f"_delta_log/{name}") for name in names))
+
     def _take_up(self, own: tuple[str, Digests] | None = None) -> None:
         """Read the log's new entries and the keys of the files that they name; the keys of `own` are given."""
         self._behind = True  # until the keys are in: a failure between leaves a version whose keys are unknown
@@ -230,19 +242,19 @@ class Writer:
 
     def _fence(self, version: int, cause: Exception | None = None) -> None:
         """Take the version after `version` with an empty commit, if nobody has; no file that waits for it can win."""
-        for _ in range(ATTEMPTS):
-            if self._delta.version() > version:
-                return
+        for _ in range(3):  # once is enough, whoever wins; more is for a server that hiccups
             steps.reached("fencing")
             try:
                 self._commit([])
             except Exception as error:  # the log tells whether it landed
                 cause = cause or error
             self._take_up()
-        raise CommitFailed(f"cannot commit to {self._table.where}: {cause}") from cause
+            if self._delta.version() > version:
+                return
+        raise self._table.unreachable(cause) from cause
 
     def _sweep(self) -> None:
-        """Delete the files of writers that were killed; a living writer's file is never touched (SPEC 3.4)."""
+        """Delete the files of killed writers; one that may still be committed is never touched (SPEC 3.4)."""
         self._files.sweep(self._table.name)
         versions = {
             name: int(match["version"])
@@ -251,10 +263,10 @@ class Writer:
         }
         if not versions.keys() <= self._known:
             self._take_up()
-        orphans = {name: version for name, version in versions.items() if name not in self._known}
-        if self._delta.version() in orphans.values():  # these may be a living writer's: make their version pass
+        waiting = {versions[name] for name in versions.keys() - self._known}
+        if self._delta.version() in waiting:  # these may be a living writer's: make their turn pass
             self._fence(self._delta.version())
-        for name, version in orphans.items():
+        for name, version in versions.items():
             if name not in self._known and version < self._delta.version():
                 steps.reached("orphan found")
                 self._files.delete(self._path(name))
@@ -262,13 +274,12 @@ class Writer:
 
     def _sweep_log(self) -> None:
         """Delete log entries that were staged on a disk and never linked, where their version is taken (SPEC 3.5)."""
-        if self._files.options:  # S3 stages nothing
+        if not self._files.local:  # S3 stages nothing
             return
-        log = f"{self._table.name}/_delta_log"
-        for name in self._files.names(log):
+        for name in self._files.names(self._path("_delta_log")):
             match = _STAGED_ENTRY.fullmatch(name)
             if match and int(match["version"]) <= self._delta.version():
-                self._files.delete(f"{log}/{name}")
+                self._files.delete(self._path(f"_delta_log/{name}"))
 
     def _path(self, name: str) -> str:
         return f"{self._table.name}/{name}"
