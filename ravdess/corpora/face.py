@@ -1,4 +1,6 @@
-"""A drawn face that speaks: brows, eyes and mouth follow emotion and actor, the lips follow the sound. No one was filmed.
+"""A drawn face that speaks: brows, eyes and mouth follow emotion and actor, the lips follow the sound.
+
+No one was filmed.
 
 An expression is a handful of facial actions in the sense of Ekman & Friesen's coding system; which emotion moves
 which of them, and which way, follows their prototypes, the sizes are chosen here. Each actor has a look (proportions,
@@ -114,7 +116,9 @@ def actions(clip: Clip, seed: int, loud: Floats) -> dict[str, Floats]:
     start, end = (int(voiced[0]), int(voiced[-1])) if len(voiced) else (frames // 4, 3 * frames // 4)
     time = np.arange(frames)
     course = _rise(time, start - 14, start + 4) * (1 - 0.7 * _rise(time, end + 2, end + 22))
-    moved = {name: top * course * (1 + 0.12 * _wander(frames, chance)) for name, top in zip(_ACTIONS, peak, strict=True)}
+    moved = {
+        name: top * course * (1 + 0.12 * _wander(frames, chance)) for name, top in zip(_ACTIONS, peak, strict=True)
+    }
     moved["jaw"] = np.clip(moved["jaw"] + (0.55 + 0.25 * size) * loud * course.clip(0.2, 1), 0, 1.3)
     moved["blink"] = np.zeros(frames)
     for at in np.cumsum(chance.uniform(35, 90, 6)):
@@ -180,7 +184,7 @@ class Painter:
     def _pixels(self, points: Floats) -> NDArray[np.int32]:
         """Face units to sixteenths of a pixel."""
         flat = self._origin + self.scale * points
-        return np.rint((flat @ self._matrix[:, :2].T + self._matrix[:, 2]) * 16).astype(np.int32)
+        return np.asarray(np.rint((flat @ self._matrix[:, :2].T + self._matrix[:, 2]) * 16), np.int32)
 
     def _fill(self, x: Floats, y: Floats, colour: Colour) -> None:
         import cv2
@@ -205,7 +209,9 @@ class Painter:
         outline = face.width * _COS * (1 - face.jaw * np.maximum(_SIN, 0) ** 1.5)
         dark, shade = _mix(face.skin, (0, 0, 0), 0.22), _mix(face.skin, (60, 20, 10), 0.16)
         if face.long_hair:
-            self._fill(1.22 * face.width * _COS, np.where(_SIN > 0, 1.35, 1.12) * _SIN - 0.06, _mix(face.hair, (0, 0, 0), 0.2))
+            self._fill(
+                1.22 * face.width * _COS, np.where(_SIN > 0, 1.35, 1.12) * _SIN - 0.06, _mix(face.hair, (0, 0, 0), 0.2)
+            )
         self._fill(np.array((-0.34, 0.34, 0.40, -0.40)), np.array((0.5, 0.5, 1.7, 1.7)), dark)
         for side in (-1, 1):
             self._oval(side * face.width * 0.99, 0.0, 0.09, 0.19, shade)
@@ -259,7 +265,9 @@ class Painter:
         for radius, colour in ((0.52, _mix(face.iris, (0, 0, 0), 0.35)), (0.45, face.iris), (0.22, (16, 14, 14))):
             round_x = side * face.eyes + radius * face.eye * _COS
             round_y = middle + radius * face.eye * _SIN
-            self._fill(round_x, np.clip(round_y, np.interp(round_x, across, upper), np.interp(round_x, across, lower)), colour)
+            self._fill(
+                round_x, np.clip(round_y, np.interp(round_x, across, upper), np.interp(round_x, across, lower)), colour
+            )
         if wide > 0.3:
             self._oval(side * face.eyes + 0.03, middle - 0.03, 0.018, 0.018, (255, 255, 255))
         self._line(across, upper, _mix(face.hair, (0, 0, 0), 0.5), 0.028 if face.long_hair else 0.02)
@@ -281,7 +289,12 @@ class Painter:
         if moved["knit"] > 0.15:  # the frown between
             frown = np.array((0.0, 0.5, 1.0))
             strength = min(0.5, 0.45 * moved["knit"])
-            self._line(side * (0.045 - 0.01 * frown), -0.33 - inner + 0.15 * frown, _mix(face.skin, (50, 20, 10), strength), 0.014)
+            self._line(
+                side * (0.045 - 0.01 * frown),
+                -0.33 - inner + 0.15 * frown,
+                _mix(face.skin, (50, 20, 10), strength),
+                0.014,
+            )
 
     def _cheek(self, side: int, moved: dict[str, float]) -> None:
         """The fold from nose to mouth corner."""
@@ -325,7 +338,9 @@ class Painter:
         below = floor + 1.25 * thin * bow**0.7
         lip = _mix(face.skin, (178, 62, 66), 0.55)
         across = half * x
-        self._fill(np.concatenate((across, across[::-1])), np.concatenate((above, top[::-1])), _mix(lip, (90, 20, 30), 0.15))
+        self._fill(
+            np.concatenate((across, across[::-1])), np.concatenate((above, top[::-1])), _mix(lip, (90, 20, 30), 0.15)
+        )
         self._fill(np.concatenate((across, across[::-1])), np.concatenate((floor, below[::-1])), lip)
         if (floor - top).max() > 0.02:
             self._fill(np.concatenate((across, across[::-1])), np.concatenate((top, floor[::-1])), (70, 22, 26))

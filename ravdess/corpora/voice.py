@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -84,7 +84,7 @@ _EMOTIONS: Final = {
     "disgust": (-1.5, 1.1, -1.0, 0.86, 0.5, 0.03, 0.012, 0.96, 1.5),
     "surprised": (6.0, 2.4, 3.0, 1.12, 0.5, 0.04, 0.002, 1.03, -5.0),
 }
-_SPREAD: Final = np.array((1.0, 0.2, 1.6, 0.06, 0.7, 0.02, 0.003, 0.012, 0.8))
+_SPREAD: Final = np.array((0.8, 0.17, 1.3, 0.05, 0.55, 0.016, 0.0025, 0.009, 0.7))
 """How far one actor's way of an emotion, and one take, stray from the above (standard deviations)."""
 
 
@@ -112,7 +112,7 @@ def style(clip: Clip, seed: int) -> Style:
     tilt, breath = actor.normal(0, 1.2), abs(actor.normal(0.04, 0.02))
     own = generator("expression", seed, clip.actor, clip.emotion).normal(0, 1, 9) * _SPREAD
     now = generator("take", seed, clip.take).normal(0, 1, 9) * _SPREAD
-    size = 1.35 if clip.intensity == "strong" else 0.85
+    size = 1.45 if clip.intensity == "strong" else 1.0
     neutral = np.array(_EMOTIONS["neutral"])
     step = neutral + size * (np.array(_EMOTIONS[clip.emotion]) - neutral) + own + now
     return Style(
@@ -147,15 +147,21 @@ def speak(clip: Clip, seed: int = 0) -> NDArray[np.int16]:
     samples = length(clip, seed)
     frames = samples * _RATE // SAMPLE_RATE // _HOP
     vowels = _STATEMENTS[clip.statement]
-    onsets, ends = _rhythm(frames, len(vowels), how, clip.channel == "song", chance)
-    pitch, loudness, noise = _contours(frames, onsets, ends, how, clip.channel == "song", chance)
-    source = _source(pitch, loudness, noise, how, chance)
+    sung = clip.channel == "song"
+    rhythm = _rhythm(frames, len(vowels), how, sung, chance)
+    pitch, loud, noise = _contours(frames, rhythm, how, sung, chance)
+    source = _source(pitch, loud, noise, how, chance)
     tract = (1.0 if clip.gender == "male" else 1.16) * how.smile
     tract *= 1 + generator("tract", seed, clip.actor).normal(0, 0.035)
-    sound = _filter(source, _envelopes(frames, onsets, ends, vowels, tract, how, chance))
-    level = 10 ** (how.energy / 20) / np.sqrt(np.mean(sound**2) * frames / max(ends[-1] - onsets[0], 1.0))
+    formants = np.array([_VOWELS[vowel] for vowel in vowels], float) * chance.normal(1, 0.03, (len(vowels), 3))
+    higher = np.tile((3500.0, 4500.0, 5600.0, 6700.0), (len(vowels), 1))
+    resonances = tract * np.concatenate((formants, higher), axis=1)
+    sound = _filter(source, _envelopes(frames, rhythm, resonances, how.tilt))
+    power = np.square(sound).sum() / samples * frames / (rhythm.ends[-1] - rhythm.onsets[0])
+    sound *= 32767 * 10 ** (how.energy / 20) / np.sqrt(power)
     hiss = np.frombuffer(chance.bytes(samples), np.int8) * 0.02  # the room: about -84 dB, up to the highest frequency
-    return np.clip(np.rint(sound * level * 32767 + hiss), -32768, 32767).astype(np.int16)
+    loudest = np.clip(np.rint(sound + hiss), -32768, 32767)
+    return np.asarray(loudest.astype(np.int16))
 
 
 def loudness(sound: NDArray[np.int16], rate: float, frames: int) -> Floats:
@@ -166,21 +172,29 @@ def loudness(sound: NDArray[np.int16], rate: float, frames: int) -> Floats:
     return np.asarray(np.clip(level / (np.quantile(level, 0.97) + 1.0), 0, 1) ** 0.7)
 
 
-def _rhythm(frames: int, count: int, how: Style, sung: bool, chance: np.random.Generator) -> tuple[Floats, Floats]:
-    """First and last frame of each syllable: silence, then uneven beats at the style's rate, then silence."""
+class Rhythm(NamedTuple):
+    """First and last frame of each syllable."""
+
+    onsets: Floats
+    ends: Floats
+
+
+def _rhythm(frames: int, count: int, how: Style, sung: bool, chance: np.random.Generator) -> Rhythm:
+    """Silence, then uneven beats at the style's rate, then silence."""
     weights = np.array((1.1, 0.7, 1.2, 0.8, 0.9, 0.6, 1.5))[:count] * chance.normal(1, 0.12, count).clip(0.6, 1.4)
     spoken = count / how.rate * _FRAME_RATE * (1.6 if sung else 1.0)
     spoken = min(spoken, 0.75 * frames)
     start = (frames - spoken) * chance.uniform(0.5, 0.62)
     edges = start + np.concatenate(((0,), np.cumsum(weights / weights.sum()))) * spoken
     gaps = np.diff(edges) * chance.uniform(0.04, 0.16, count)
-    return edges[:-1], edges[1:] - gaps
+    return Rhythm(edges[:-1], edges[1:] - gaps)
 
 
 def _contours(
-    frames: int, onsets: Floats, ends: Floats, how: Style, sung: bool, chance: np.random.Generator
+    frames: int, rhythm: Rhythm, how: Style, sung: bool, chance: np.random.Generator
 ) -> tuple[Floats, Floats, Floats]:
     """Pitch (Hz), loudness (0 ... 1) and consonant noise (0 ... 1), each a frame [shape=(frames,)]."""
+    onsets, ends = rhythm
     count, time = len(onsets), np.arange(frames)
     middles = (onsets + ends) / 2
     accents = np.array((0.7, -0.2, 1.0, -0.1, 0.3, -0.6, -0.3))[:count] + chance.normal(0, 0.35, count)
@@ -205,40 +219,35 @@ def _contours(
 
 def _source(pitch: Floats, loud: Floats, noise: Floats, how: Style, chance: np.random.Generator) -> Floats:
     """Glottal pulses and noise at 16 kHz [shape=(frames * _HOP,)]."""
-    samples = len(pitch) * _HOP
-    time, frame = np.arange(samples), np.arange(len(pitch)) * _HOP
     rough = pitch * (1 + chance.normal(0, how.jitter, len(pitch)))
-    phase = np.cumsum(np.interp(time, frame, rough)) / _RATE
+    phase = np.cumsum(_ramps(rough / _RATE))
     phase -= np.floor(phase)
     part = phase / 0.6
-    pulses = np.where(part < 1, 2 * part - 3 * part * part, 0.0)
-    hiss = chance.standard_normal(samples)
-    return pulses * np.interp(time, frame, loud) + hiss * np.interp(time, frame, 0.5 * how.breath * loud + 0.06 * noise)
+    pulses = np.where(part < 1, part * (2 - 3 * part), 0.0)
+    hiss = chance.standard_normal(len(pulses))
+    return np.asarray(pulses * _ramps(loud) + hiss * _ramps(0.5 * how.breath * loud + 0.06 * noise))
 
 
-def _envelopes(
-    frames: int,
-    onsets: Floats,
-    ends: Floats,
-    vowels: tuple[str, ...],
-    tract: float,
-    how: Style,
-    chance: np.random.Generator,
-) -> Floats:
-    """The tract's gain a frame and frequency [shape=(frames, _WINDOW // 2 + 1)]: one a vowel, blended between."""
+def _ramps(values: Floats) -> Floats:
+    """One value a frame to one a sample, by straight lines; the last is held."""
+    step = np.diff(values, append=values[-1])
+    return np.asarray((values[:, None] + step[:, None] * (np.arange(_HOP) / _HOP)).ravel())
+
+
+def _envelopes(frames: int, rhythm: Rhythm, resonances: Floats, tilt: float) -> Floats:
+    """The tract's gain a frame and frequency [shape=(frames, _WINDOW // 2 + 1)]: one a vowel, blended between.
+
+    `resonances` are the formants of each vowel in Hz [shape=(vowels, formants)].
+    """
     hertz = np.arange(_WINDOW // 2 + 1) * (_RATE / _WINDOW)
-    formants = np.array([_VOWELS[vowel] for vowel in vowels], float) * chance.normal(1, 0.03, (len(vowels), 3)) * tract
-    fixed = np.array((3500.0, 4500.0, 5600.0, 6700.0)) * tract
-    centres = np.concatenate((formants, np.tile(fixed, (len(vowels), 1))), axis=1)[:, :, None]
+    centres = resonances[:, :, None]
     widths = 50 + 0.05 * centres
     # A resonance with unit gain at 0 Hz, as in a cascade synthesizer.
     gain = centres**2 / np.sqrt((centres**2 - hertz**2) ** 2 + (widths * hertz) ** 2)
-    shaped = gain.prod(axis=1) * (np.maximum(hertz, 500.0) / 500.0) ** (how.tilt / 6.02)
+    shaped = gain.prod(axis=1) * (np.maximum(hertz, 500.0) / 500.0) ** (tilt / 6.02)
     shaped *= np.minimum(hertz / 120.0, 1.0)  # lips radiate no steady pressure
-    weights = np.arange(frames)
-    middles = (onsets + ends) / 2
-    place = np.interp(weights, middles, np.arange(len(vowels)))
-    low = np.minimum(place.astype(int), len(vowels) - 2)
+    place = np.interp(np.arange(frames), (rhythm.onsets + rhythm.ends) / 2, np.arange(len(resonances)))
+    low = np.minimum(place.astype(int), len(resonances) - 2)
     share = (place - low)[:, None]
     share = share * share * (3 - 2 * share)
     return np.asarray(shaped[low] * (1 - share) + shaped[low + 1] * share)
@@ -256,9 +265,10 @@ def _filter(source: Floats, envelopes: Floats) -> Floats:
     window = np.hanning(_WINDOW + 1)[:-1]
     padded = np.concatenate((source, np.zeros(_WINDOW)))
     pieces = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP][:frames] * window
-    wide = fft.irfft(fft.rfft(pieces) * envelopes, _WINDOW * up) * up
+    spectra = np.zeros((frames, _WINDOW * up // 2 + 1), complex)
+    np.multiply(fft.rfft(pieces), envelopes, out=spectra[:, : envelopes.shape[1]])
+    wide = fft.irfft(spectra, overwrite_x=True)
     half = _HOP * up
-    sound = np.zeros((frames + 1, half))
-    sound[:-1] += wide[:, :half]
-    sound[1:] += wide[:, half:]
-    return sound[:-1].ravel()
+    sound = wide[:, :half]
+    sound[1:] += wide[:-1, half:]
+    return np.asarray(sound.ravel())
