@@ -20,7 +20,7 @@ env: $(VENV)/.made  ## The environment in .venv (made by uv, which is fetched wh
 
 $(VENV)/.made: pyproject.toml uv.lock
 	@command -v uv >/dev/null || test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
-	PATH="$$PATH:$(CURDIR)/.uv/bin" uv sync --locked --python $(PYTHON) --quiet
+	PATH="$$PATH:$(CURDIR)/.uv/bin" uv sync --locked --compile-bytecode --python $(PYTHON) --quiet
 	@$(BIN)/python -c "import ctypes; ctypes.CDLL('libgomp.so.1')" 2>/dev/null || test "$$(uname)" != Linux \
 	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get install -qy libgomp1; } \
 	  || echo "LightGBM needs the OpenMP runtime: install the system package libgomp1 (Debian) or libgomp (Fedora)"

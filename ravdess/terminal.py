@@ -40,11 +40,11 @@ def parser(doc: str, examples: str) -> argparse.ArgumentParser:
 def run(job: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Run a job; what it refuses becomes one line on stderr and status 1, an interrupt status 130."""
     from ravdess.errors import RavdessError
-    from storage.errors import StoreError
+    from storage.errors import StorageError
 
     try:
         return job(arguments)
-    except (RavdessError, StoreError) as error:
+    except (RavdessError, StorageError) as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
@@ -77,7 +77,8 @@ class Progress:
         self._note = ""
         self._bar: Any = None
         self._said = time.monotonic()
-        self._began, self._first = self._said, done
+        self._first = done
+        self._began: tuple[float, int] | None = None  # when work was first seen to move, and from where
 
     def __enter__(self) -> Progress:
         if self._stream.isatty():
@@ -105,6 +106,7 @@ class Progress:
         """Move on by `done` units; `note` stands behind the count."""
         self._done += done
         self._note = note
+        self._began = self._began or (time.monotonic(), self._done)
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(done)
@@ -114,10 +116,11 @@ class Progress:
     def _say(self) -> None:
         self._said = time.monotonic()
         parts = [f"{self._label}: {self._done:,} of {self._total:,} {self._unit}".rstrip()]
-        moved = self._done - self._first
-        if moved and self._done < self._total:
-            left = (self._said - self._began) / moved * (self._total - self._done)
-            parts.append(f"about {duration(left)} left")
+        if self._began and self._done < self._total:
+            moved = self._done - self._began[1]
+            if moved:
+                left = (self._said - self._began[0]) / moved * (self._total - self._done)
+                parts.append(f"about {duration(left)} left")
         if self._note:
             parts.append(self._note)
         print(", ".join(parts), file=self._stream, flush=True)

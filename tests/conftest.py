@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,14 @@ def real_data() -> Path:
     if not (folder / "ravdess").is_dir():
         pytest.skip(f"no real clips in {folder} (RAVDESS_DATA names the folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ray_started() -> Iterator[int]:
+    """One Ray for the whole session; its number of CPUs."""
+    import ray
+
+    from ravdess.cluster import start_ray
+
+    yield start_ray(2)
+    ray.shutdown()

@@ -98,29 +98,29 @@ def featurize(
     ------
     UnknownName
         A feature set that no register holds.
-    StoreError
+    StorageError
         Another definition of a set stands under its name, or the store cannot be written.
     """
     sets = [feature_set(name) for name in dict.fromkeys(features)]
-    todo = Todo(catalogue, store, sets, every_file=every_file, retry_rejects=retry_rejects)
-    if len(todo):
-        if begin is not None:
-            begin(len(todo), todo.done)
-        _work(todo, time_limit=time_limit, cpus=cpus, progress=progress)
-    return Summary(
-        features={
-            one.name: Made(
-                rows=todo.writers[one.name].count(),
-                computed=todo.computed[one.name],
-                rejects=todo.rejected(one),
-                path=store.path(todo.tables[one.name]),
-            )
-            for one in sets
-        },
-        rejects=todo.rejects(),
-        notes=[*catalogue.notes, *todo.notes],
-        ray_started=bool(len(todo)),
-    )
+    with Todo(catalogue, store, sets, every_file=every_file, retry_rejects=retry_rejects) as todo:
+        if len(todo):
+            if begin is not None:
+                begin(len(todo), todo.done)
+            _work(todo, time_limit=time_limit, cpus=cpus, progress=progress)
+        return Summary(
+            features={
+                one.name: Made(
+                    rows=todo.tables[one.name].count(),
+                    computed=todo.computed[one.name],
+                    rejects=todo.rejected(one),
+                    path=todo.tables[one.name].path,
+                )
+                for one in sets
+            },
+            rejects=todo.rejects(),
+            notes=[*catalogue.notes, *todo.notes],
+            ray_started=bool(len(todo)),
+        )
 
 
 def _work(todo: Todo, *, time_limit: float, cpus: int | None, progress: Callable[[int, int], Any] | None) -> None:

@@ -7,7 +7,9 @@ chunk along: the chunk is tried again in smaller pieces until that clip stands a
 from __future__ import annotations
 
 import faulthandler
+import logging
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -68,34 +70,36 @@ def stream(clips: pa.Table, sets: Sequence[FeatureSet], *, cpus: int, time_limit
         if not len(left):
             return
     died = Reject("worker", f"its worker died, or it took longer than {time_limit:g} s; tried alone")
-    yield _table(sets, [Outcome(int(row), "", (died,) * len(sets)) for row in left])
+    yield outcomes_table(sets, [Outcome(int(row), "", (died,) * len(sets)) for row in left])
 
 
 def _run(work: pa.Table, sets: Sequence[FeatureSet], size: int, time_limit: float) -> Iterator[pa.Table]:
     """One pass of Ray Data over `work` in chunks of `size`; a chunk whose worker died is missing from what comes."""
     import ray.data
+    from ray.util.annotations import RayDeprecationWarning
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.max_errored_blocks = -1  # a dead worker costs its chunk, not the run; `stream` sees what is missing
     context.target_max_block_size = 2**14  # so that rows are handed on as they are made, not at the task's end
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it reports each chunk that `stream` will try again
     chunks = [work.slice(start, size).combine_chunks() for start in range(0, work.num_rows, size)]
-    dataset = ray.data.from_blocks(chunks).map_batches(
-        _work_through,
-        batch_size=None,
-        batch_format="pyarrow",
-        fn_kwargs={"names": [one.name for one in sets], "time_limit": time_limit},
-        max_retries=0,
-    )
+    with warnings.catch_warnings():
+        # Ray announces that remote arguments will be named ones, but has no such name for `max_retries` yet.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        dataset = ray.data.from_blocks(chunks).map_batches(
+            _work_through,
+            batch_size=None,
+            batch_format="pyarrow",
+            fn_kwargs={"sets": sets, "time_limit": time_limit},
+            max_retries=0,
+        )
     yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
 
 
-def _work_through(chunk: pa.Table, *, names: list[str], time_limit: float) -> Iterator[pa.Table]:
+def _work_through(chunk: pa.Table, *, sets: Sequence[FeatureSet], time_limit: float) -> Iterator[pa.Table]:
     """In a worker: extract a chunk clip by clip. A clip that outlasts the limit ends the process, whatever it does."""
-    from ravdess.features import feature_set
-
-    sets = [feature_set(name) for name in names]
     done: list[Outcome] = []
     log = sys.__stderr__ or sys.stderr
     for item in chunk.to_pylist():
@@ -105,10 +109,10 @@ def _work_through(chunk: pa.Table, *, names: list[str], time_limit: float) -> It
         finally:
             faulthandler.cancel_dump_traceback_later()
         if len(done) == YIELD:
-            yield _table(sets, done)
+            yield outcomes_table(sets, done)
             done = []
     if done:
-        yield _table(sets, done)
+        yield outcomes_table(sets, done)
 
 
 def _wanted(item: dict[str, Any], sets: Sequence[FeatureSet]) -> Outcome:
@@ -119,7 +123,7 @@ def _wanted(item: dict[str, Any], sets: Sequence[FeatureSet]) -> Outcome:
     return Outcome(item["row"], got.digest, tuple(values.get(place) for place in range(len(sets))))
 
 
-def _table(sets: Sequence[FeatureSet], outcomes: Sequence[Outcome]) -> pa.Table:
+def outcomes_table(sets: Sequence[FeatureSet], outcomes: Sequence[Outcome]) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 

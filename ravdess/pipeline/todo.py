@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from ravdess.corpora import Catalogue
     from ravdess.features import FeatureSet
-    from storage import Store
+    from storage import Store, Table, Writer
 
     Mask = NDArray[np.bool_]
 
@@ -34,7 +35,7 @@ class Todo:
     ----------
     sets : sequence of FeatureSet
     tables : dict
-        Feature set -> name of its table in the store.
+        Feature set -> its table in the store.
     clips : pyarrow.Table
         What is to do: columns as `Catalogue.clips`, and `wanted` (int64; bit k: the k-th of `sets` lacks it).
     done : int
@@ -62,19 +63,13 @@ class Todo:
         self.notes: list[str] = []
         self._catalogue = catalogue
         suffix, self._key = ("_every_file", ("corpus", "clip")) if every_file else ("", ("corpus", "take"))
-        self.tables = {one.name: f"features/{one.name}{suffix}" for one in sets}
-        self.writers = {
-            one.name: store.table(self.tables[one.name]).open(
-                _schema(one), key=list(self._key), fingerprint=one.fingerprint
-            )
-            for one in sets
+        self.tables = {one.name: store.table(f"features/{one.name}{suffix}") for one in sets}
+        self._rejects = store.table("rejects")
+        self._open = ExitStack()
+        self._writers = {
+            one.name: self._writer(self.tables[one.name], _schema(one), self._key, one.fingerprint) for one in sets
         }
-        self._rejects = store.table("rejects").open(
-            pa.schema([*((name, pa.string()) for name in REJECT_COLUMNS), ("when", pa.timestamp("us", "UTC"))]),
-            key=[*_FILE, "fingerprint"],
-            fingerprint="rejects/1",
-        )
-        self._rejects_table = store.table("rejects")
+        self._reject_writer = self._writer(self._rejects, _reject_schema(), (*_FILE, "fingerprint"), "rejects/1")
         self._chosen = choose(catalogue.clips, modality="sound", every_file=every_file)
         self._record(store)
         self.computed = {one.name: 0 for one in sets}
@@ -87,6 +82,12 @@ class Todo:
             wanted |= lacking.astype(np.int64) << place
         self.clips = self._chosen.append_column("wanted", pa.array(wanted)).filter(pa.array(wanted != 0))
         self.done = self._chosen.num_rows - self.clips.num_rows
+
+    def __enter__(self) -> Todo:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
 
     def __len__(self) -> int:
         """Clips to do."""
@@ -105,7 +106,7 @@ class Todo:
             made = batch[f"values:{one.name}"].is_valid()
             if any(made.to_pylist()):
                 rows = _rows(clips.filter(made), batch.filter(made), one)
-                self.computed[one.name] += self.writers[one.name].append(rows)
+                self.computed[one.name] += self._writers[one.name].append(rows)
             refused = batch[f"stage:{one.name}"].is_valid()
             rejects.append(_reject_rows(clips.filter(refused), batch.filter(refused), one))
         self._append_rejects(pa.concat_tables(rejects))
@@ -128,15 +129,18 @@ class Todo:
         named = self._catalogue.rejects.select(["clip", "source", "stage", "reason"]).to_pylist()
         return [*named, *sorted(rows, key=lambda row: (row["clip"], row["source"]))]
 
+    def _writer(self, table: Table, schema: pa.Schema, key: Sequence[str], fingerprint: str) -> Writer:
+        return self._open.enter_context(table.open(schema, key=key, fingerprint=fingerprint))
+
     def _record(self, store: Store) -> None:
         """Write the catalogue into the store, and note the files that changed since they were first seen."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         clips = self._catalogue.clips
-        table = store.table("clips").open(clips.schema, key=["source"], fingerprint="clips/1")
-        before = store.table("clips").read(columns=list(_FILE))
-        table.append(clips)
+        writer = self._writer(store.table("clips"), clips.schema, ("source",), "clips/1")
+        before = store.table("clips").read(columns=_FILE)
+        writer.append(clips)
         seen = self._chosen.filter(pc.is_in(self._chosen["source"], value_set=before["source"].combine_chunks()))
         changed = seen.filter(pc.invert(pc.is_in(_join(seen, _FILE), value_set=_join(before, _FILE))))
         if changed.num_rows:
@@ -153,19 +157,25 @@ class Todo:
 
         if rows.num_rows:
             when = pa.array([datetime.now(UTC)] * rows.num_rows, pa.timestamp("us", "UTC"))
-            self._rejects.append(rows.select(REJECT_COLUMNS).append_column("when", when))
+            self._reject_writer.append(rows.select(REJECT_COLUMNS).append_column("when", when))
 
     def _known_rejects(self) -> pa.Table:
         """Reject rows, of any run, about the chosen files as they are now."""
         import pyarrow.compute as pc
 
-        known = self._rejects_table.read()
+        known = self._rejects.read()
         return known.filter(pc.is_in(_join(known, _FILE), value_set=_join(self._chosen, _FILE)))
 
     def _lacking(self, one: FeatureSet) -> Mask:
         """Which of the chosen clips have no row in the set's table."""
-        keys = self.writers[one.name].keys()
-        return ~_among(_join(self._chosen, self._key), _join(keys, self._key))
+        import numpy as np
+        import pyarrow as pa
+
+        places = pa.array(np.arange(self._chosen.num_rows))
+        missing = self.tables[one.name].missing(self._chosen.select(self._key).append_column("place", places))
+        mask = np.zeros(self._chosen.num_rows, bool)
+        mask[missing["place"].to_numpy()] = True
+        return mask
 
     def _refused(self, one: FeatureSet, known: pa.Table) -> Mask:
         """Which of the chosen clips a known reject speaks against, for this set or for every one."""
@@ -198,6 +208,12 @@ def _schema(one: FeatureSet) -> pa.Schema:
 
     clip = [(name, pa.int8() if name == "repetition" else pa.string()) for name in CLIP_COLUMNS]
     return pa.schema([*clip, *((name, pa.float32()) for name in one.columns)])
+
+
+def _reject_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([*((name, pa.string()) for name in REJECT_COLUMNS), ("when", pa.timestamp("us", "UTC"))])
 
 
 def _join(rows: pa.Table, columns: Sequence[str]) -> pa.Array:
