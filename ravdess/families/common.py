@@ -34,6 +34,18 @@ def settle(family: str, space: Space, defaults: Params, params: Params) -> Param
     return {**defaults, **params}
 
 
+def number(params: Params, name: str) -> float:
+    """The value of a parameter that is a number."""
+    value = params[name]
+    assert isinstance(value, float | int)
+    return value
+
+
+def whole(params: Params, name: str) -> int:
+    """The value of a parameter that is a whole number."""
+    return int(number(params, name))
+
+
 def encode(y: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
     """The labels that occur, sorted [shape=(k,)], and each row's position among them [shape=(n,)].
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
-from ravdess.families.common import encode, even_mean, read_about, settle, unit_rows, write_about
+from ravdess.families.common import encode, even_mean, number, read_about, settle, unit_rows, write_about
 from ravdess.families.space import Choice, Params, Real, Space
 
 if TYPE_CHECKING:
@@ -46,10 +46,8 @@ class SVM:
         from sklearn.svm import SVC
 
         self.classes_, codes = encode(y)
-        kernel, c, gamma = (self.params[name] for name in ("kernel", "C", "gamma"))
-        assert isinstance(c, float | int)
-        assert isinstance(gamma, float | int)
-        scale = gamma / X.shape[1]
+        kernel, c = self.params["kernel"], number(self.params, "C")
+        scale = number(self.params, "gamma") / X.shape[1]
         # Scaling a linear kernel by s is the same as scaling C by s.
         self._model = SVC(
             kernel=kernel,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
-from ravdess.families.common import encode, even_mean, reached, read_about, settle, unit_rows, write_about
+from ravdess.families.common import encode, even_mean, reached, read_about, settle, unit_rows, whole, write_about
 from ravdess.families.space import Integer, Params, Real, Space
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Boosted:
 
     @property
     def _rounds(self) -> int:
-        return int(self.params["n_estimators"] or 0)
+        return whole(self.params, "n_estimators")
 
     def _rows(self, X: Floats) -> Any:
         import xgboost

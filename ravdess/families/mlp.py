@@ -1,0 +1,255 @@
+"""A small dense network in Keras 3: batch normalisation, dropout, label smoothing, AdamW.
+
+It draws everything at random (weights, dropout, order of rows) from its own seed, never from a global one, and its
+layers carry fixed names. So a process may build many, in any order, and each comes out the same. The learning rate
+is constant: the network after stage s of a long fit is the very network that a fit of s epochs gives.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ravdess.errors import BadBundle
+from ravdess.families import FAMILIES, Family
+from ravdess.families.common import (
+    encode,
+    even_mean,
+    number,
+    reached,
+    read_about,
+    settle,
+    unit_rows,
+    whole,
+    write_about,
+)
+from ravdess.families.space import Choice, Integer, Params, Real, Space
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ravdess.families import Floats, Labels
+
+NAME: Final = "mlp"
+SPACE: Final[Space] = {
+    "layers": Integer(1, 3, step=1.0),
+    "units": Choice((64, 128, 256, 512)),
+    "dropout": Real(0.0, 0.6, step=0.15),
+    "input_dropout": Real(0.0, 0.4, step=0.1),
+    "learning_rate": Real(3e-4, 5e-3, step=2.0, log=True),
+    "weight_decay": Real(1e-4, 0.1, step=5.0, log=True),
+    "label_smoothing": Choice((0.0, 0.1, 0.2)),
+}
+DEFAULTS: Final[Params] = {
+    "epochs": 60,
+    "layers": 2,
+    "units": 128,
+    "dropout": 0.4,
+    "input_dropout": 0.1,
+    "learning_rate": 1e-3,
+    "weight_decay": 0.01,
+    "label_smoothing": 0.1,
+    "batch_size": 64,
+}
+STAGES: Final = (10, 20, 30, 40, 60, 80)
+MODEL: Final = "model.keras"
+_CHUNK: Final = 8192
+_LAYERS: Final = ("Functional", "InputLayer", "Dense", "BatchNormalization", "Activation", "Dropout")
+_PARTS: Final = ("DTypePolicy", "HeNormal", "GlorotUniform", "Zeros", "Ones", "__keras_tensor__")
+"""All that `_network` is made of; a saved file that names anything else is refused before Keras sees it."""
+
+
+class Network:
+    """A Keras model on the families' contract."""
+
+    classes_: Labels
+
+    def __init__(self, params: Params, seed: int = 0, threads: int = 1) -> None:
+        self.params = settle(NAME, SPACE, DEFAULTS, params)
+        self.seed, self.threads = seed, threads
+        self._model: Any = None
+        self._stages: list[list[NDArray[np.float32]]] = []
+
+    def fit(self, X: Floats, y: Labels, sample_weight: NDArray[np.float64] | None = None) -> Network:
+        tf, keras = _keras(self.threads)
+        self.classes_, codes = encode(y)
+        rate, decay, smooth = (number(self.params, n) for n in ("learning_rate", "weight_decay", "label_smoothing"))
+        epochs, batch = (whole(self.params, n) for n in ("epochs", "batch_size"))
+        k, n = len(self.classes_), len(codes)
+        target = np.eye(k)[codes] * (1 - smooth) + smooth / k
+        weight = even_mean(sample_weight, n)
+        batch = min(batch, n)
+        rng = np.random.default_rng(self.seed)
+        self._stages = []
+        with tf.device("CPU:0"):
+            model = _network(keras, X.shape[1], k, self.params, self.seed)
+            variables = [variable.value for variable in model.trainable_variables]
+            step = _adamw(tf, variables, rate, decay)
+            rows, targets, weights = (tf.constant(a, dtype=tf.float32) for a in (X, target, weight))
+
+            # A whole epoch is one graph: for 1000 rows, a call from Python for each batch costs more than its sums.
+            @tf.function(input_signature=[tf.TensorSpec((None, batch), tf.int32)])  # type: ignore[untyped-decorator]
+            def epoch(batches: Any) -> None:
+                for at in batches:
+                    with tf.GradientTape() as tape:
+                        logits = model(tf.gather(rows, at), training=True)
+                        losses = tf.nn.softmax_cross_entropy_with_logits(tf.gather(targets, at), logits)
+                        loss = tf.reduce_mean(tf.gather(weights, at) * losses)
+                    step(tape.gradient(loss, variables))
+
+            train = epoch.get_concrete_function()
+            stages = reached(STAGES, epochs)
+            for passed in range(1, epochs + 1):
+                # Rows that do not fill a batch wait for another epoch: a batch of one has no variance to normalise by.
+                order = rng.permutation(n)[: n // batch * batch].astype(np.int32)
+                train(tf.constant(order.reshape(-1, batch)))
+                if passed in stages:
+                    self._stages.append([np.array(weight) for weight in model.get_weights()])
+        self._model = model
+        return self
+
+    def predict_proba(self, X: Floats) -> NDArray[np.float64]:
+        tf, _ = _keras(self.threads)
+        with tf.device("CPU:0"):
+            logits = [
+                self._model(tf.constant(X[start : start + _CHUNK], dtype=tf.float32), training=False).numpy()
+                for start in range(0, max(len(X), 1), _CHUNK)
+            ]
+        scores = np.concatenate(logits).astype(np.float64)
+        return unit_rows(np.exp(scores - scores.max(axis=1, keepdims=True)))
+
+    def staged_predict_proba(self, X: Floats) -> Iterator[NDArray[np.float64]]:
+        """As of each stage. A network that was loaded has its last stage only."""
+        whole = self._model.get_weights()
+        for weights in self._stages[:-1]:
+            self._model.set_weights(weights)
+            try:
+                probabilities = self.predict_proba(X)
+            finally:
+                self._model.set_weights(whole)
+            yield probabilities
+        yield self.predict_proba(X)
+
+    def save(self, folder: Path) -> None:
+        write_about(folder, NAME, self.classes_, self.params, seed=self.seed)
+        self._model.save(folder / MODEL)
+
+
+def _network(keras: Any, columns: int, classes: int, params: Params, seed: int) -> Any:
+    """Logits of `classes` from `columns`, every random part seeded by its place."""
+    layers, start = keras.layers, keras.initializers
+    seeds = iter(np.random.SeedSequence(seed).generate_state(16).tolist())
+    x = inputs = keras.Input((columns,), name="features", dtype="float32")
+    x = layers.Dropout(params["input_dropout"], seed=next(seeds), name="input_dropout", dtype="float32")(x)
+    for place in range(1, whole(params, "layers") + 1):
+        kernel = start.HeNormal(seed=next(seeds))
+        x = layers.Dense(params["units"], kernel_initializer=kernel, name=f"dense_{place}", dtype="float32")(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm_{place}", dtype="float32")(x)
+        x = layers.Activation("relu", name=f"relu_{place}", dtype="float32")(x)
+        x = layers.Dropout(params["dropout"], seed=next(seeds), name=f"dropout_{place}", dtype="float32")(x)
+    kernel = start.GlorotUniform(seed=next(seeds))
+    logits = layers.Dense(classes, kernel_initializer=kernel, name="logits", dtype="float32")(x)
+    return keras.Model(inputs, logits, name=NAME)
+
+
+def _adamw(tf: Any, variables: list[Any], rate: float, decay: float) -> Callable[[list[Any]], None]:
+    """A step of AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101); matrices decay, biases and norms do not.
+
+    Keras's own optimizer, traced afresh for every fit, is never freed: measured at 7 MB a fit, where a search makes
+    thousands in one process.
+    """
+    first, second = ([tf.Variable(tf.zeros_like(variable)) for variable in variables] for _ in range(2))
+    count = tf.Variable(0.0)
+
+    def step(gradients: list[Any]) -> None:
+        count.assign_add(1.0)
+        pace = rate * tf.sqrt(1 - 0.999**count) / (1 - 0.9**count)
+        for variable, gradient, m, v in zip(variables, gradients, first, second, strict=True):
+            m.assign(0.9 * m + 0.1 * gradient)
+            v.assign(0.999 * v + 0.001 * gradient**2)
+            if len(variable.shape) > 1:
+                variable.assign(variable * (1 - rate * decay))
+            variable.assign_sub(pace * m / (tf.sqrt(v) + 1e-7))
+
+    return step
+
+
+def _keras(threads: int) -> tuple[Any, Any]:
+    """TensorFlow and Keras, quiet, and on `threads` threads where this process has not used them before."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums depend on the machine, and it says so on stderr
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(f"mlp needs Keras on TensorFlow, not on {keras.backend.backend()}: unset KERAS_BACKEND")
+    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        except RuntimeError:  # TensorFlow has begun: its pools keep the size of the first use
+            pass
+    return tf, keras
+
+
+def build(params: Params, seed: int = 0, threads: int = 1) -> Network:
+    """An unfitted network. The first network of a process fixes TensorFlow's threads for all of them."""
+    return Network(params, seed, threads)
+
+
+def load(folder: Path) -> Network:
+    """The inverse of `Network.save`. Raises BadBundle for anything but such a folder."""
+    about = read_about(folder, NAME)
+    network = Network(about["params"], about.get("seed", 0))
+    network.classes_ = np.array(about["classes"], dtype=np.str_)
+    path = folder / MODEL
+    _inspect(path)
+    _, keras = _keras(network.threads)
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a damaged file provokes
+        raise BadBundle(f"{path} cannot be read as a Keras model: {error}") from error
+    if model.output_shape != (None, len(network.classes_)):
+        raise BadBundle(f"{path} gives shape {model.output_shape}, expected {len(network.classes_)} classes")
+    network._model = model
+    return network
+
+
+def _inspect(path: Path) -> None:
+    """Raise BadBundle unless the file is made of the few plain layers that `_network` uses."""
+    import json
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as file:
+            members, config = set(file.namelist()), json.loads(file.read("config.json"))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise BadBundle(f"{path} is absent or no Keras file: {error}") from error
+    if foreign := sorted(map(str, _named(config) - {*_LAYERS, *_PARTS})):
+        raise BadBundle(f"{path} names {foreign}, which no {NAME} is made of; it is not loaded")
+    if extra := sorted(members - {"metadata.json", "config.json", "model.weights.h5"}):
+        raise BadBundle(f"{path} holds unexpected members {extra}; it is not loaded")
+
+
+def _named(config: object) -> set[object]:
+    """Every class that a Keras configuration names, and every module outside Keras."""
+    if isinstance(config, list):
+        return set().union(*map(_named, config))
+    if not isinstance(config, dict):
+        return set()
+    name = config.get("class_name")
+    here: set[object] = set() if name is None else {name if isinstance(name, str) else repr(name)}
+    module = config.get("module")
+    if isinstance(module, str) and module.partition(".")[0] != "keras":
+        here.add(module)
+    if config.get("registered_name") is not None:
+        here.add(config["registered_name"])
+    return here.union(*map(_named, config.values()))
+
+
+FAMILIES.register(Family(NAME, SPACE, DEFAULTS, build, load, "epochs", STAGES))
