@@ -118,7 +118,7 @@ class LocalFiles:
         return full
 
     def put(self, path: str, *chunks: Bytes) -> None:
-        with reaching(self, path):
+        with reaching(self, path, writing=True):
             self._put(self._at(path), chunks)
 
     def _put(self, target: Path, chunks: tuple[Bytes, ...]) -> None:
@@ -190,13 +190,14 @@ class LocalFiles:
 
 
 @contextmanager
-def reaching(files: Files, path: str) -> Iterator[None]:
-    """Say which file of which store the system refused, and what to look at. That it is not there passes."""
+def reaching(files: Files, path: str, *, writing: bool = False) -> Iterator[None]:
+    """Say which file of which store the system refused, and what to look at; reading passes that it is not there."""
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, Unreachable):
-        raise
     except OSError as error:
+        absent = isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError) and not writing
+        if absent or isinstance(error, Unreachable):
+            raise
         what = "access and free space" if files.local else "the AWS_* variables"
         raise Unreachable(f"cannot reach {path!r} in store {files.url!r}: {error}; check {what}") from error
 

@@ -81,7 +81,7 @@ class S3Files:
         return self._fs, self._key(path)
 
     def put(self, path: str, *chunks: Bytes) -> None:
-        with reaching(self, path), self._fs.open_output_stream(self._key(path)) as stream:
+        with reaching(self, path, writing=True), self._fs.open_output_stream(self._key(path)) as stream:
             stream.write(chunks[0] if len(chunks) == 1 else b"".join(chunks))
 
     def get(self, path: str) -> bytes:

@@ -177,7 +177,7 @@ class Writer:
                 steps.reached("keys checked")
                 if self._commit_rows(rows.filter(pa_mask(new)), asked[new]):
                     return int(new.sum())
-                time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 7)))  # noqa: S311  # spreads rivals out
+                time.sleep(random.uniform(0, 0.01 * min(attempt, 20)))  # noqa: S311  # at once, then spread out
             raise CommitFailed(f"{self._table.where}: other writers won {ATTEMPTS} times running; try again")
 
     def _commit_rows(self, rows: pa.Table, keys: Digests) -> bool:
