@@ -86,7 +86,7 @@ class FeatureSet:
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
-FEATURE_SETS: Final[Registry[FeatureSet]] = Registry("feature set", ("ravdess.sound", "ravdess.picture"))
+FEATURE_SETS: Final[Registry[FeatureSet]] = Registry("feature set", ("ravdess.sound",))
 
 
 def feature_set(name: str) -> FeatureSet:
