@@ -1,0 +1,346 @@
+"""A bundle: a fitted model with all that a prediction needs, as a folder of plain files.
+
+``bundle.json`` names the family, its parameters, the label order, the feature set with its fingerprint and columns,
+the standardiser, whether actors must be enrolled, the scores with their protocol, the versions and the licence. It
+lists every other file with its SHA-256, carries its own, and is written last: without it there is no bundle.
+Loading reads the listed files once, checks them, hands exactly those bytes to the family, and unpickles nothing. A
+checksum finds damage; it can't say who made a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ravdess.clips import EMOTIONS
+from ravdess.errors import BadBundle, BadTable, RavdessError, UnknownName
+from ravdess.scaling import Standardiser, normalise_by_actor
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+    from ravdess.families import Estimator
+
+INDEX: Final = "bundle.json"
+FORMAT: Final = 1
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LIBRARIES: Final = ("ravdess", "numpy", "scikit-learn", "skops", "lightgbm", "keras")
+_EITHER: Final = ("xgboost", "xgboost-cpu", "tensorflow", "tensorflow-cpu")
+"""Libraries that come in two builds, of which one is installed."""
+_TOLD: Final = ("family", "features", "fingerprint", "standardiser", "probe")
+_DRIFT: Final = 1e-3
+"""How far a probability may move from the machine that saved to the one that loads."""
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of each library here that a model could have been made with."""
+    import importlib.metadata
+    import platform
+
+    found = {"python": platform.python_version()}
+    for name in (*_LIBRARIES, *_EITHER):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A fitted model with all that a prediction needs.
+
+    Attributes
+    ----------
+    estimator : Estimator
+        Fitted on standardised rows.
+    family : str
+    params : dict
+        What the estimator was built with.
+    features, fingerprint : str
+        The feature set that it takes, and that set's fingerprint.
+    columns : tuple of str
+        The features' names in order.
+    standardiser : Standardiser
+        Fitted on the training rows.
+    labels : tuple of str
+        The order of the probabilities. The estimator may know fewer; the others get 0.
+    enrolled : bool
+        Features are normalised by actor before all else, so a prediction must say whose each row is.
+    corpora : tuple of str
+        What it was trained on; decides the licence.
+    scores : mapping
+        What it was found to be worth, with the protocol; JSON values.
+    facts : mapping
+        Anything else to be told: table version, seed, actors, …; JSON values.
+    versions : mapping
+        Library -> version at fitting.
+    """
+
+    estimator: Estimator = field(repr=False)
+    family: str
+    params: Mapping[str, Any]
+    features: str
+    fingerprint: str
+    columns: tuple[str, ...] = field(repr=False)
+    standardiser: Standardiser = field(repr=False)
+    labels: tuple[str, ...] = EMOTIONS
+    enrolled: bool = False
+    corpora: tuple[str, ...] = ("ravdess",)
+    scores: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    versions: Mapping[str, str] = field(default_factory=versions, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.columns) != self.standardiser.mean.size or len(set(self.columns)) != len(self.columns):
+            raise BadBundle(
+                f"{len(self.columns)} columns ({len(set(self.columns))} distinct) do not fit a standardiser of "
+                f"{self.standardiser.mean.size}"
+            )
+        if strangers := set(self.estimator.classes_.tolist()) - set(self.labels):
+            raise BadBundle(f"the model knows labels {sorted(strangers)}, which are not among {list(self.labels)}")
+
+    @property
+    def licence(self) -> str:
+        """Under which terms the model may be used, and what people must know of its training clips."""
+        return " ".join(_terms(name) for name in self.corpora)
+
+    def predict_proba(self, X: pd.DataFrame | ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Probabilities of raw features.
+
+        Parameters
+        ----------
+        X : data frame, or array [shape=(n, d)]
+            Raw numbers of the feature set, in its own units. A data frame's columns are taken by name, in any order and
+            among others; an array must hold exactly `columns`.
+        groups : array of str [shape=(n,)], optional
+            Whose each row is. Used by an enrolled model only, where it is needed unless `X` has columns corpus and
+            actor. All rows of an actor must come in one call.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, len(labels))], rows summing to 1
+
+        Raises
+        ------
+        BadTable
+            Columns are missing or too many, a number is not finite, or an enrolled model is not told the actors.
+        """
+        rows = self._rows(X)
+        ready = normalise_by_actor(rows, self._owners(X) if groups is None else groups) if self.enrolled else rows
+        known = self.estimator.predict_proba(self.standardiser.transform(ready))
+        result = np.zeros((len(rows), len(self.labels)))
+        result[:, [self.labels.index(label) for label in self.estimator.classes_.tolist()]] = known
+        return result
+
+    def predict(self, X: pd.DataFrame | ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.str_]:
+        """The most probable label of each row [shape=(n,)]; arguments as in `predict_proba`."""
+        words: NDArray[np.str_] = np.array(self.labels)[self.predict_proba(X, groups).argmax(axis=1)]
+        return words
+
+    def to_files(self) -> dict[str, bytes]:
+        """Every file of the bundle by name, `bundle.json` last: write them in this order."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as name:
+            self.estimator.save(Path(name))
+            files = {path.name: path.read_bytes() for path in sorted(Path(name).iterdir())}
+        told = {
+            "format": FORMAT,
+            "family": self.family,
+            "params": dict(self.params),
+            "features": self.features,
+            "fingerprint": self.fingerprint,
+            "columns": list(self.columns),
+            "labels": list(self.labels),
+            "enrolled": self.enrolled,
+            "corpora": list(self.corpora),
+            "licence": self.licence,
+            "scores": dict(self.scores),
+            "facts": dict(self.facts),
+            "versions": dict(self.versions),
+            "standardiser": self.standardiser.to_json(),
+            "probe": self.estimator.predict_proba(_probe(len(self.columns))).tolist(),
+            "files": {name: {"sha256": _digest(data), "bytes": len(data)} for name, data in files.items()},
+        }
+        try:
+            told = json.loads(json.dumps(told, allow_nan=False))  # as it will be read
+        except (TypeError, ValueError) as error:
+            raise BadBundle(f"params, scores and facts of a bundle must be finite JSON values: {error}") from error
+        told["sha256"] = _digest(_canonical(told))
+        files[INDEX] = (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode()
+        return files
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes], *, where: str = "the bundle") -> Bundle:
+        """The inverse of `to_files`; files that `bundle.json` does not list are not looked at.
+
+        Raises
+        ------
+        BadBundle
+            Something is missing or changed, of a newer format or an unknown family, was made from other features than
+            the set of that name gives now, or the loaded model does not say what it said when it was saved.
+        """
+        import tempfile
+
+        from ravdess.families import family
+
+        told = _index(files, where)
+        with tempfile.TemporaryDirectory() as name:
+            for file, listed in told["files"].items():
+                if not _FILE.fullmatch(file) or file == INDEX:
+                    raise BadBundle(f"{where} lists {file!r}, which is no plain file name; it is not loaded")
+                if file not in files:
+                    raise BadBundle(f"{where} lacks {file}; copy or save it again")
+                if _digest(files[file]) != listed["sha256"]:
+                    raise BadBundle(f"{file} of {where} has changed since it was saved; copy or save it again")
+                (Path(name) / file).write_bytes(files[file])
+            _check_features(told, where)
+            try:
+                estimator = family(told["family"]).load(Path(name))
+            except UnknownName as error:
+                raise BadBundle(f"{where} holds an {error}") from error
+        try:
+            bundle = cls(
+                estimator=estimator,
+                family=told["family"],
+                params=told["params"],
+                features=told["features"],
+                fingerprint=told["fingerprint"],
+                columns=tuple(told["columns"]),
+                standardiser=Standardiser.from_json(told["standardiser"]),
+                labels=tuple(told["labels"]),
+                enrolled=told["enrolled"],
+                corpora=tuple(told["corpora"]),
+                scores=told["scores"],
+                facts=told["facts"],
+                versions=told["versions"],
+            )
+            moved = np.abs(estimator.predict_proba(_probe(len(bundle.columns))) - np.array(told["probe"])).max()
+        except RavdessError:
+            raise
+        except Exception as error:  # whatever a model that fits nothing provokes
+            raise BadBundle(f"{where} does not hang together: {error}") from error
+        if not moved <= _DRIFT:
+            made = ", ".join(f"{name} {version}" for name, version in bundle.versions.items())
+            raise BadBundle(f"the model of {where} says something else here (by {moved:.2g}) than with {made}")
+        return bundle
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle into `folder`, replacing one that stands there; `bundle.json` goes first and comes last."""
+        folder.mkdir(parents=True, exist_ok=True)
+        files = self.to_files()
+        (folder / INDEX).unlink(missing_ok=True)
+        for name, data in files.items():
+            part = folder / f".{name}.part"
+            part.write_bytes(data)
+            part.replace(folder / name)
+
+    @classmethod
+    def load(cls, folder: Path) -> Bundle:
+        """Read a bundle and check it. Raises BadBundle as `from_files` does."""
+        if not (folder / INDEX).is_file():
+            raise BadBundle(f"{folder} holds no {INDEX}, so it is no bundle or an unfinished one")
+        index = (folder / INDEX).read_bytes()
+        listed = _index({INDEX: index}, str(folder))["files"]
+        found = [name for name in listed if _FILE.fullmatch(name) and (folder / name).is_file()]
+        files = {name: (folder / name).read_bytes() for name in found}
+        return cls.from_files({**files, INDEX: index}, where=str(folder))
+
+    def _rows(self, X: pd.DataFrame | ArrayLike) -> NDArray[np.float64]:
+        if (present := getattr(X, "columns", None)) is not None:
+            if missing := [name for name in self.columns if name not in present]:
+                some = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
+                raise BadTable(
+                    f"{len(missing)} of {len(self.columns)} columns of {self.features!r} are missing: {some}"
+                )
+            frame: Any = X
+            return np.asarray(frame[list(self.columns)], dtype=np.float64)
+        rows = np.asarray(X, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != len(self.columns):
+            raise BadTable(
+                f"expected rows of the {len(self.columns)} columns of {self.features!r}, "
+                f"not an array of shape {rows.shape}"
+            )
+        return rows
+
+    def _owners(self, X: object) -> NDArray[np.str_]:
+        from ravdess.splits import groups
+
+        if not {"corpus", "actor"} <= set(getattr(X, "columns", ())):
+            raise BadTable(
+                "this model is enrolled: it needs several clips of each actor and must be told whose each row is; "
+                "pass groups, or a data frame with columns corpus and actor"
+            )
+        return groups(X)  # type: ignore[arg-type]  # a frame, as just seen
+
+
+def _index(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
+    """`bundle.json`, its own checksum checked."""
+    if INDEX not in files:
+        raise BadBundle(f"{where} lacks {INDEX}, so it is no bundle or an unfinished one")
+    try:
+        told = json.loads(files[INDEX])
+        made = told["format"]
+        digest = told.pop("sha256")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadBundle(f"{INDEX} of {where} cannot be read: {error}; copy or save it again") from error
+    if made != FORMAT:
+        raise BadBundle(f"{where} has format {made}, this version of ravdess reads {FORMAT}")
+    if digest != _digest(_canonical(told)):
+        raise BadBundle(f"{INDEX} of {where} has changed since it was saved; copy or save it again")
+    wrong = {"files", *_TOLD} - told.keys()
+    if wrong or not all(isinstance(listed, dict) and "sha256" in listed for listed in told["files"].values()):
+        raise BadBundle(f"{INDEX} of {where} is incomplete ({sorted(wrong)}); copy or save it again")
+    return dict(told)
+
+
+def _check_features(told: Mapping[str, Any], where: str) -> None:
+    """Refuse a model whose feature set means other numbers now. A set that is not registered can't be checked."""
+    from ravdess.features import FEATURE_SETS
+
+    name = told["features"]
+    if name in FEATURE_SETS and FEATURE_SETS[name].fingerprint != told["fingerprint"]:
+        raise BadBundle(
+            f"{where} was made from {name!r} with fingerprint {told['fingerprint']}, which here is "
+            f"{FEATURE_SETS[name].fingerprint}: the numbers differ, train it again"
+        )
+
+
+def _terms(corpus_name: str) -> str:
+    """What a corpus asks of models made from it."""
+    from ravdess.corpora import CORPORA
+
+    if corpus_name not in CORPORA:
+        return f"Trained on {corpus_name!r}: ask for its terms."
+    corpus = CORPORA[corpus_name]
+    if corpus.made:
+        return f"Trained on the {corpus.name} corpus, {corpus.description}; it knows nothing of real people."
+    return (
+        f"Trained on {corpus.name} ({corpus.source}), {corpus.licence}; a model made from it inherits these terms: "
+        "name the source, no commercial use, share alike."
+        if "NC" in corpus.licence
+        else f"Trained on {corpus.name} ({corpus.source}), {corpus.licence}."
+    )
+
+
+def _probe(columns: int) -> NDArray[np.float32]:
+    """Four fixed rows such as standardised features could be [shape=(4, columns)], whose answers go with the model."""
+    rows: NDArray[np.float32] = (2 * np.sin(1.0 + np.arange(4 * columns))).reshape(4, columns).astype(np.float32)
+    return rows
+
+
+def _canonical(told: Mapping[str, Any]) -> bytes:
+    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
