@@ -1,0 +1,219 @@
+"""Families -> results, on Ray Tune: choosing and judging never share an actor.
+
+Random candidates, the grid around the best, the final fit; all of it once for each judging fold, nested, at K(K-1)/2
+fits a random candidate. `plan` says which fits there are and how one is chosen, `trial` what a worker does, `run` and
+`hunt_on_tune` how Ray runs it, `adaptive` how a sampler that learns is kept honest, `ledger` what is remembered,
+`explore` the rounds, `results` the tables. This package and `ravdess.pipeline` alone know Ray and the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ravdess.errors import BadTable, SearchFailed, UnknownName
+from ravdess.search.adaptive import need_optuna
+from ravdess.search.asked import LEAKY, deal, make_request, run_name
+from ravdess.search.explore import Explorer, Step
+from ravdess.search.ledger import Ledger, unfinished_like
+from ravdess.search.models import judge, keep_models
+from ravdess.search.results import Result, score_family, write_results
+from ravdess.search.rows import choose_rows
+from ravdess.search.trial import Recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ravdess.families import Family
+    from ravdess.search.run import Runner
+    from storage import Store
+
+__all__ = ["LEAKY", "SEARCHES", "Result", "Step", "search"]
+
+SEARCHES: Final = ("random", "optuna")
+SAMPLES: Final = 8
+GRID: Final = 4
+
+
+def search(
+    table: pd.DataFrame,
+    store: Store,
+    *,
+    families: Sequence[str | Family],
+    features: str = "mfcc_stats",
+    protocol: str = "emobox",
+    seed: int = 0,
+    samples: int = SAMPLES,
+    grid: int | None = GRID,
+    search: str = "random",
+    asha: bool = False,
+    normalise: str | None = None,
+    test_actors: Iterable[str] | None = None,
+    channel: str = "speech",
+    corpus: str | None = None,
+    run: str | None = None,
+    fingerprint: str = "",
+    table_version: int | None = None,
+    threads: int = 1,
+    cpus: int | None = None,
+    progress: Callable[[Step], Any] | None = None,
+    runner: Callable[..., Runner] | None = None,
+) -> Result:
+    """Search families of models on a feature table, nested and actor-grouped, and keep the best of each.
+
+    Asked again the same, it goes on where it was interrupted, and a finished run is only read.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        A feature table of the store: clip columns, then features; one row a take.
+    store : Store
+        Where the run and the models are kept.
+    families : sequence of str or Family
+    features : str
+        The feature set's name.
+    protocol : "emobox", "luna", "loao", "holdout" or "leaky_random"
+        Who trains and who judges.
+    seed : int
+        Of the draws, the models and the intervals.
+    samples : int > 0
+        Candidates drawn a family, the defaults among them. With an adaptive search, as many for each judge.
+    grid : int or None
+        Most neighbours of the best that are tried for each judge; None: all of them.
+    search : "random" or "optuna"
+        Where candidates come from. "optuna" needs the extra of that name, and has no grid.
+    asha : bool
+        Whether to stop candidates that are behind after 1, 2, 4 … fits.
+    normalise : "actor", optional
+        The declared enrolment: each actor's clips are normalised by that actor's own, unlabelled clips.
+    test_actors : iterable of str, optional
+        Who judges under "holdout"; default: the last four present.
+    channel : "speech", "song" or "both"
+    corpus : str, optional
+        Which, when the table holds several.
+    run : str, optional
+        The run's name; default: a readable one that ends in the request's hash.
+    fingerprint, table_version
+        Of the table, to be told by bundles and results. Default: the registered feature set's, and unknown.
+    threads : int > 0
+        Of each fit. A trial takes so many CPUs.
+    cpus : int, optional
+        Size of a Ray that is started here; default: all.
+    progress : callable, optional
+        Called with a `Step` as trials finish.
+    runner : callable, optional
+        What computes; default `run.OnRay`. `run.InProcess` needs no Ray.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    BadTable
+        The table's rows cannot be used, or are too few for the protocol.
+    RunMismatch
+        `run` was begun with another request.
+    SearchFailed
+        No family had a candidate that could be fitted.
+    MissingExtra
+        `search="optuna"` without Optuna.
+    """
+    from importlib.metadata import version
+
+    from ravdess.bundle import versions
+    from ravdess.features import FEATURE_SETS
+    from ravdess.search.run import OnRay
+
+    if search not in SEARCHES:
+        raise UnknownName("search", search, SEARCHES)
+    if search == "optuna":
+        need_optuna()
+    zoo = _zoo(families)
+    rows = choose_rows(table, features=features, channel=channel, corpus=corpus)
+    dealt, data = deal(rows, protocol=protocol, test_actors=test_actors, normalise=normalise, seed=seed)
+    if features in FEATURE_SETS:
+        now = FEATURE_SETS[features].fingerprint
+        if fingerprint not in ("", now):
+            raise BadTable(
+                f"the table of {features} was made with fingerprint {fingerprint}, which here is {now}: its numbers "
+                "are others than a prediction would compute; featurize again into another store"
+            )
+        fingerprint = now
+    asked = {"seed": seed, "samples": samples, "grid": grid, "search": search, "asha": asha, "normalise": normalise}
+    request = make_request(zoo, rows, dealt, features=features, fingerprint=fingerprint, **asked)
+    name = run_name(request, run)
+    notes = [*dealt.notes, *unfinished_like(store, name, request)]
+    ledger = Ledger(store, name, request)
+    if ledger.summary is not None:
+        return Result.read(store, ledger.run, ledger.summary, found=True)
+    tell = progress or (lambda step: None)
+    hands = runner(data, zoo) if runner else OnRay(data, zoo, seed=seed, threads=threads, cpus=cpus)
+    explorer = Explorer(zoo, dealt, hands, ledger, samples=samples, grid=grid, seed=seed, progress=tell)
+    adaptive = asha or search != "random"
+    found = explorer.hunt(sampler=search, stop=asha) if adaptive else explorer.random_then_grid()
+    if not found.choices:
+        raise SearchFailed("; ".join(found.failed.values()))
+    facts = {
+        "run": name,
+        "features": features,
+        "fingerprint": fingerprint,
+        "table_version": table_version,
+        "protocol": protocol,
+        "enrolled": normalise == "actor",
+        "leaky": data.leaky,
+        "corpus": rows.corpus,
+        "made": rows.made,
+        "channel": channel,
+        "seed": seed,
+        "samples": samples,
+        "search": search + ("+asha" if asha else ""),
+        "rows_digest": rows.digest,
+        "versions": {**versions(), "ray": version("ray"), "pandas": version("pandas")},
+    }
+    recipe = Recipe(features, fingerprint, rows.columns, normalise == "actor", facts)
+    predictions = judge(
+        found.choices,
+        folds=dealt,
+        data=data,
+        rows=rows,
+        runner=hands,
+        ledger=ledger,
+        recipe=recipe,
+        progress=lambda done, total: tell(Step("models", done, total, found.effort.fits, explorer.best)),
+    )
+    scored = {family: score_family(frame, seed=seed) for family, frame in predictions.items()}
+    kept: dict[str, str] = {}
+    if not data.leaky:  # a model whose numbers are inflated is not kept for use
+        kept = keep_models(
+            found.choices,
+            scores=scored,
+            folds=dealt,
+            store=store,
+            runner=hands,
+            ledger=ledger,
+            recipe=recipe,
+            prefix=("made-" if rows.made else "") + ("enrolled-" if normalise else ""),
+        )
+    return write_results(
+        ledger,
+        found=found,
+        predictions=predictions,
+        scored=scored,
+        kept=kept,
+        facts=facts,
+        families=zoo,
+        folds=dealt,
+        notes=notes,
+        workers=hands.workers,
+    )
+
+
+def _zoo(families: Sequence[str | Family]) -> Mapping[str, Family]:
+    """The families by name, each once. Raises UnknownName, which lists what there is."""
+    from ravdess.families import FAMILIES, family
+
+    if not families:
+        raise UnknownName("family", "", FAMILIES)
+    found = [family(one) if isinstance(one, str) else one for one in families]
+    return {one.name: one for one in found}

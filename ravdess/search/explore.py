@@ -1,0 +1,240 @@
+"""Random, then grid, then choice: the search itself, on any runner, going on from what a ledger holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ravdess.errors import SearchFailed
+from ravdess.search.adaptive import hunts as make_hunts
+from ravdess.search.ledger import Ledger, Record, learn
+from ravdess.search.plan import (
+    Candidate,
+    Choice,
+    Scores,
+    Trial,
+    choose,
+    fits_of,
+    grid_candidates,
+    grid_round,
+    random_candidates,
+    random_round,
+)
+from ravdess.search.run import Runner, slow_first
+
+if TYPE_CHECKING:
+    from ravdess.families import Family
+    from ravdess.splits import Folds, Question
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a search is, for whoever shows it.
+
+    Attributes
+    ----------
+    phase : "random", "grid", "hunt" or "models"
+    done, total : int
+        Trials or models of this phase.
+    fits : int
+        Fits made since the search began or went on.
+    best : dict of str to float
+        Family -> best mean UAR over all choosers so far. Chosen by, never to be reported.
+    """
+
+    phase: str
+    done: int
+    total: int
+    fits: int
+    best: Mapping[str, float]
+
+
+@dataclass
+class Effort:
+    """What a search cost.
+
+    Attributes
+    ----------
+    trials, fits : int
+        Those made now; what an earlier, interrupted run had made is not counted.
+    fit_seconds : float
+        Their time, summed over workers.
+    wall_seconds : float
+        From before Ray started to the end of the last round.
+    """
+
+    trials: int = 0
+    fits: int = 0
+    fit_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    by_family: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, record: Record) -> None:
+        self.trials += 1
+        seconds = [fit["seconds"] for fit in record["fits"]]
+        self.fits += len(seconds)
+        self.fit_seconds += sum(seconds)
+        total = self.by_family.setdefault(record["family"], [0.0, 0.0])
+        total[0] += sum(seconds)
+        total[1] += len(seconds)
+
+    def beyond_a_trial(self, workers: int) -> float:
+        """Wall time beyond what the fits alone would take on so many workers, in seconds a trial."""
+        return (self.wall_seconds - self.fit_seconds / max(1, workers)) / self.trials if self.trials else 0.0
+
+    def seconds_a_fit(self) -> dict[str, float]:
+        return {family: seconds / fits for family, (seconds, fits) in self.by_family.items() if fits}
+
+
+@dataclass
+class Explored:
+    """What was chosen for each family and judge, from what, and at what cost.
+
+    Attributes
+    ----------
+    choices : dict of str to dict of str to Choice
+        Family -> judge -> choice. A family none of whose candidates could be fitted is in `failed` instead.
+    failed : dict of str to str
+        Family -> why.
+    fits_a_candidate : int
+        Fits that one randomly drawn candidate costs for the whole nested search.
+    """
+
+    choices: dict[str, dict[str, Choice]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    fits_a_candidate: int = 0
+    effort: Effort = field(default_factory=Effort)
+
+
+class Explorer:
+    """One search's rounds.
+
+    Parameters
+    ----------
+    families : mapping of str to Family
+    folds : Folds
+    runner : Runner
+    ledger : Ledger
+    samples, grid, seed : int
+        Candidates drawn at random a family, the defaults among them; most grid neighbours a question.
+    progress : callable
+    """
+
+    def __init__(
+        self,
+        families: Mapping[str, Family],
+        folds: Folds,
+        runner: Runner,
+        ledger: Ledger,
+        *,
+        samples: int,
+        grid: int | None,
+        seed: int,
+        progress: Callable[[Step], Any],
+    ) -> None:
+        self._families, self._runner, self._ledger, self._progress = families, runner, ledger, progress
+        self._samples, self._grid, self._seed = samples, grid, seed
+        self._final = folds.final
+        self._questions: Sequence[Question] = (*folds.questions, folds.final)
+        self._scores = Scores()
+        self.best: dict[str, float] = {}
+        self.found = Explored(fits_a_candidate=len(fits_of(self._questions)))
+
+    def random_then_grid(self) -> Explored:
+        """Random candidates that serve every question; then each question's own grid around its own best."""
+        began = time.perf_counter()
+        for record in self._ledger.records:
+            self._learn(record)
+        random = {
+            name: random_candidates(family, samples=self._samples, seed=self._seed)
+            for name, family in self._families.items()
+        }
+        self._run("random", [t for some in random.values() for t in random_round(some, self._questions, self._scores)])
+        grids: dict[str, dict[str, list[Candidate]]] = {}
+        trials: list[Trial] = []
+        for name, family in self._families.items():
+            try:
+                grids[name] = {q.name: self._around(family, q, random[name]) for q in self._questions}
+            except SearchFailed as error:
+                self.found.failed[name] = str(error)
+                continue
+            trials += grid_round(grids[name], self._questions, self._scores)
+        self._run("grid", trials)
+        for name, own in grids.items():
+            rounds = {q.name: {"random": random[name], "grid": own[q.name]} for q in self._questions}
+            self._choose(name, rounds, {q.name: self._scores for q in self._questions})
+        self.found.effort.wall_seconds = time.perf_counter() - began
+        return self.found
+
+    def hunt(self, *, sampler: str, stop: bool) -> Explored:
+        """Each question by its own adaptive sampler and stopper."""
+        began = time.perf_counter()
+        order = sorted(self._families.values(), key=lambda family: -max(family.stages, default=0))
+        hunts = make_hunts(
+            {family.name: family for family in order},
+            self._questions,
+            self._ledger.records,
+            sampler=sampler,
+            stop=stop,
+            samples=self._samples,
+            grid=self._grid,
+            seed=self._seed,
+        )
+        total = len(hunts) * self._samples
+        self._runner.hunt(hunts, lambda record: self._keep(record, "hunt", total))
+        for name in self._families:
+            mine = {hunt.question.name: hunt for hunt in hunts if hunt.family.name == name}
+            self._choose(
+                name,
+                {judge: hunt.rounds for judge, hunt in mine.items()},
+                {judge: hunt.scores for judge, hunt in mine.items()},
+            )
+        self.found.effort.wall_seconds = time.perf_counter() - began
+        return self.found
+
+    def _around(self, family: Family, question: Question, random: Sequence[Candidate]) -> list[Candidate]:
+        """The question's own grid: no candidate of it is there because of what the question's judge scored."""
+        best = choose(question, {"random": random}, self._scores, family.stages)
+        tried = {candidate.id for candidate in random}
+        around = grid_candidates(family, best.candidate, most=self._grid, seed=self._seed)
+        return [candidate for candidate in around if candidate.id not in tried]
+
+    def _choose(
+        self, family: str, rounds: Mapping[str, Mapping[str, Sequence[Candidate]]], scores: Mapping[str, Scores]
+    ) -> None:
+        stages = self._families[family].stages
+        try:
+            self.found.choices[family] = {
+                q.name: choose(q, rounds[q.name], scores[q.name], stages) for q in self._questions
+            }
+        except SearchFailed as error:
+            self.found.failed[family] = str(error)
+
+    def _run(self, phase: str, trials: Sequence[Trial]) -> None:
+        order = slow_first(trials, self._families, self.found.effort.seconds_a_fit())
+        self._at = 0
+        self._progress(self._step(phase, len(order)))
+        self._runner.run(order, lambda record: self._keep(record, phase, len(order)))
+
+    _at = 0
+
+    def _keep(self, record: Record, phase: str, total: int) -> None:
+        """Write a finished trial before anything else happens to it."""
+        self._ledger.write(record)
+        self._learn(record)
+        self.found.effort.add(record)
+        self._at += 1
+        self._progress(self._step(phase, total))
+
+    def _step(self, phase: str, total: int) -> Step:
+        return Step(phase, self._at, max(total, self._at), self.found.effort.fits, dict(self.best))
+
+    def _learn(self, record: Record) -> None:
+        if record["question"] and record["question"] != self._final.name:
+            return
+        learn(self._scores, record)
+        curve = self._scores.mean_curve(Candidate(record["family"], record["params"]), self._final)
+        if curve is not None:
+            self.best[record["family"]] = max(*curve, self.best.get(record["family"], 0.0))

@@ -1,0 +1,132 @@
+"""Which rows of a feature table a search uses, checked, in a fixed order, with a digest of their content."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ravdess.clips import CHANNELS, CLIP_COLUMNS, EMOTIONS
+from ravdess.errors import BadTable, UnknownName
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows that a search uses, sorted by take.
+
+    Attributes
+    ----------
+    clips : pd.DataFrame
+        The clip columns, one row a take.
+    X : np.ndarray [shape=(n, d), dtype=float32]
+        The features as they stand in the table.
+    columns : tuple of str
+        Names of the d features.
+    corpus : str
+    channel : "speech", "song" or "both"
+    digest : str
+        16 hex digits of the rows' content: keys, labels and numbers.
+    """
+
+    clips: pd.DataFrame
+    X: NDArray[np.float32]
+    columns: tuple[str, ...]
+    corpus: str
+    channel: str
+    digest: str
+
+    @property
+    def y(self) -> NDArray[np.str_]:
+        """The emotion of each row [shape=(n,)]."""
+        return self.clips["emotion"].to_numpy(dtype=np.str_)
+
+    @property
+    def made(self) -> bool:
+        """Whether the corpus is one that a program makes."""
+        from ravdess.corpora import CORPORA
+
+        return self.corpus in CORPORA and CORPORA[self.corpus].made
+
+
+def choose_rows(table: pd.DataFrame, *, features: str, channel: str = "speech", corpus: str | None = None) -> Rows:
+    """Pick and check the rows of one corpus and channel.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        A feature table of the store: the clip columns, then the features.
+    features : str
+        The feature set's name. Where a set of that name is registered, the table must hold its columns.
+    channel : "speech", "song" or "both"
+    corpus : str, optional
+        Needed when the table holds several.
+
+    Raises
+    ------
+    BadTable
+        No rows, absent columns, several corpora, a take twice, an unknown emotion, or a number that is not finite.
+    """
+    import pandas as pd
+
+    if channel not in (*CHANNELS, "both"):
+        raise UnknownName("channel", channel, (*CHANNELS, "both"))
+    if absent := [name for name in CLIP_COLUMNS if name not in table.columns]:
+        raise BadTable(f"the table of {features} lacks the columns {absent}; make it with the featurize job")
+    columns = _feature_columns(table, features)
+    corpora = sorted(table["corpus"].unique())
+    if corpus is None:
+        if len(corpora) > 1:
+            raise BadTable(f"the table of {features} holds the corpora {corpora}; name one with --corpus")
+        corpus = corpora[0] if corpora else ""
+    elif corpus not in corpora:
+        raise BadTable(f"the table of {features} has no corpus {corpus!r}, it holds {corpora}")
+    used = table[table["corpus"] == corpus]
+    if channel != "both":
+        used = used[used["channel"] == channel]
+    if not len(used):
+        raise BadTable(
+            f"the table of {features} has {len(table)} rows, none of them {channel} of corpus {corpus!r}; "
+            "run the featurize job first, or choose another --channel"
+        )
+    used = used.sort_values("take", kind="stable", ignore_index=True)
+    if twice := used["take"][used["take"].duplicated()].tolist():
+        raise BadTable(f"{len(twice)} takes stand in the table of {features} more than once, such as {twice[0]}")
+    if strange := sorted(set(used["emotion"]) - set(EMOTIONS)):
+        raise BadTable(f"unknown emotions {strange} in the table of {features}, expected some of {list(EMOTIONS)}")
+    X = used[list(columns)].to_numpy(dtype=np.float32)
+    if len(wrong := np.argwhere(~np.isfinite(X))):
+        row, column = wrong[0]
+        raise BadTable(
+            f"{len(np.unique(wrong[:, 0]))} rows of {features} hold numbers that are not finite, such as "
+            f"{columns[column]} of take {used['take'][row]}; delete the table and featurize again"
+        )
+    clips = pd.DataFrame(used[list(CLIP_COLUMNS)])
+    return Rows(clips, X, columns, corpus, channel, _digest(clips, X, columns))
+
+
+def _feature_columns(table: pd.DataFrame, features: str) -> tuple[str, ...]:
+    """The table's columns that are no clip columns; a registered set's columns must be all there."""
+    from ravdess.features import FEATURE_SETS
+
+    columns = tuple(str(name) for name in table.columns if name not in CLIP_COLUMNS)
+    expected = FEATURE_SETS[features].columns if features in FEATURE_SETS else columns
+    if absent := sorted(set(expected) - set(columns)):
+        raise BadTable(f"the table of {features} lacks {len(absent)} of the set's columns, such as {absent[0]}")
+    if not expected:
+        raise BadTable(f"the table of {features} has no feature columns; make it with the featurize job")
+    return tuple(expected)
+
+
+def _digest(clips: pd.DataFrame, X: NDArray[np.float32], columns: tuple[str, ...]) -> str:
+    """Hash what a search depends on. Where a file lay and which file of a take it was are no part of it."""
+    digest = hashlib.sha256("\x1f".join(columns).encode())
+    for name in ("corpus", "take", "actor", "gender", "emotion"):
+        digest.update("\x1f".join(clips[name].astype(str)).encode())
+    digest.update(np.ascontiguousarray(X, dtype="<f4").tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,211 @@
+"""What a worker does: fit one candidate without some people, and score the folds that choose. Knows no Ray, no store.
+
+Everything that is fitted (standardiser, class weights, model) sees training rows alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ravdess.search.plan import Curve, Trial
+from ravdess.splits import Groups, Split, groups
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ravdess.bundle import Bundle
+    from ravdess.families import Estimator, Family
+    from ravdess.families.space import Params
+    from ravdess.scaling import Standardiser
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The rows as workers get them: shared and read-only.
+
+    Attributes
+    ----------
+    raw : np.ndarray [shape=(n, d), dtype=float32]
+        The features as they stand in the table: what a bundle is asked about.
+    X : np.ndarray [shape=(n, d), dtype=float32]
+        What is fitted on: the same, or under the declared enrolment normalised by actor.
+    y : np.ndarray [shape=(n,)]
+        Emotion of each row.
+    kept : np.ndarray [shape=(n,)]
+        Who is kept together: "corpus/actor", or under the leaky protocol an arbitrary heap of rows.
+    corpus, actor, take : np.ndarray [shape=(n,)]
+    leaky : bool
+        Whether one actor may train and judge. Only the leaky protocol sets it.
+    """
+
+    raw: NDArray[np.float32]
+    X: NDArray[np.float32]
+    y: NDArray[np.str_]
+    kept: NDArray[np.str_]
+    corpus: NDArray[np.str_]
+    actor: NDArray[np.str_]
+    take: NDArray[np.str_]
+    leaky: bool = False
+
+    def split(self, excluded: Iterable[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Positions of the rows to train on and of the excluded ones. Raises LeakError unless declared leaky."""
+        left_out = np.isin(self.kept, list(excluded))
+        train, test = np.flatnonzero(~left_out), np.flatnonzero(left_out)
+        if not self.leaky and test.size:
+            Split({"corpus": self.corpus, "actor": self.actor, "take": self.take}, train, test)
+        return train, test
+
+
+def balanced_weights(y: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Weight of each row such that every emotion present weighs the same and the mean weight is 1: n / (k * n_e)."""
+    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    weights: NDArray[np.float64] = (len(y) / (len(counts) * counts))[codes]
+    return weights
+
+
+def fit_candidate(
+    family: Family, params: Params, *, stage: int | None, data: Data, train: NDArray[np.intp], seed: int, threads: int
+) -> tuple[Standardiser, Estimator]:
+    """Standardise by the training rows and fit on them, up to `stage` where the family has stages."""
+    from ravdess.scaling import Standardiser
+
+    X, y = data.X[train], data.y[train]
+    scale = Standardiser.fit(X)
+    full = dict(params) if family.stage_parameter is None else {**params, family.stage_parameter: stage}
+    estimator = family.build(full, seed=seed, threads=threads)
+    estimator.fit(scale.transform(X), y, sample_weight=balanced_weights(y))
+    return scale, estimator
+
+
+def curves_of(
+    family: Family, scale: Standardiser, estimator: Estimator, data: Data, scored: Iterable[Groups]
+) -> list[tuple[Groups, Curve]]:
+    """The UAR curve on each choosing fold. Raises ValueError when a probability is not finite."""
+    from ravdess.scores import uar
+
+    where = {choosers: np.flatnonzero(np.isin(data.kept, choosers)) for choosers in scored}
+    rows = np.concatenate(list(where.values()))
+    X = scale.transform(data.X[rows])
+    predicted = []
+    for probabilities in _stages(family, estimator, X):
+        if not np.isfinite(probabilities).all():
+            raise ValueError("the model's probabilities are not finite")
+        predicted.append(estimator.classes_[np.argmax(probabilities, axis=1)])
+    bounds = np.cumsum([0, *(len(at) for at in where.values())])
+    return [
+        (choosers, [uar(data.y[at], labels[start:end]) for labels in predicted])
+        for (choosers, at), start, end in zip(where.items(), bounds, bounds[1:], strict=False)
+    ]
+
+
+def _stages(family: Family, estimator: Any, X: NDArray[np.float32]) -> Iterator[NDArray[np.float64]]:
+    if family.stages:
+        yield from estimator.staged_predict_proba(X)
+    else:
+        yield estimator.predict_proba(X)
+
+
+def run_fits(trial: Trial, family: Family, data: Data, *, seed: int, threads: int) -> Iterator[dict[str, Any]]:
+    """Make the trial's fits in order; yield for each what the ledger keeps, as JSON values.
+
+    A candidate that its library refuses is no reason to end a search: the fit's "error" says why. A leak is.
+    """
+    last = family.stages[-1] if family.stages else None
+    for excluded, scored in trial.fits.items():
+        began = time.perf_counter()
+        train, _ = data.split(excluded)
+        fit: dict[str, Any] = {"excluded": list(excluded), "curves": []}
+        try:
+            scale, estimator = fit_candidate(
+                family, trial.candidate.params, stage=last, data=data, train=train, seed=seed, threads=threads
+            )
+            curves = curves_of(family, scale, estimator, data, scored)
+            fit["curves"] = [[list(choosers), curve] for choosers, curve in curves]
+        except Exception as error:  # whatever a library may raise belongs to this candidate alone
+            fit["error"] = f"{type(error).__name__}: {error}"
+        yield {**fit, "seconds": time.perf_counter() - began}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to fit and keep: the chosen candidate of a family, on all rows but the excluded groups'."""
+
+    name: str
+    family: str
+    params: Params
+    stage: int | None
+    excluded: Groups
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    """What the model that is kept was found to be worth; a judge's model is not judged yet."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a bundle says beside its model: whose features it takes, and how they were treated."""
+
+    features: str
+    fingerprint: str
+    columns: tuple[str, ...]
+    enrolled: bool
+    facts: Mapping[str, Any]
+
+
+Files = dict[str, bytes]
+"""A bundle's files by name, as they travel between workers, driver and store."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A model as files, and what it said of its own training rows before it was saved."""
+
+    files: Files
+    rows: NDArray[np.intp]
+    said: NDArray[np.float64]
+
+
+def fit_model(job: Job, family: Family, data: Data, recipe: Recipe, *, seed: int, threads: int) -> Fitted:
+    """Fit the chosen candidate on all rows but the excluded groups', and pack it as a bundle's files."""
+    from ravdess.bundle import Bundle
+
+    train, _ = data.split(job.excluded)
+    scale, estimator = fit_candidate(
+        family, job.params, stage=job.stage, data=data, train=train, seed=seed, threads=threads
+    )
+    stage = {} if family.stage_parameter is None else {family.stage_parameter: job.stage}
+    people = sorted(set(groups({"corpus": data.corpus[train], "actor": data.actor[train]}).tolist()))
+    bundle = Bundle(
+        estimator=estimator,
+        family=family.name,
+        params={**family.defaults, **job.params, **stage},
+        features=recipe.features,
+        fingerprint=recipe.fingerprint,
+        columns=recipe.columns,
+        standardiser=scale,
+        enrolled=recipe.enrolled,
+        corpora=tuple(sorted(set(data.corpus[train].tolist()))),
+        scores=job.scores,
+        facts={**recipe.facts, "trained_on": people, "left_out": list(job.excluded)},
+    )
+    return Fitted(bundle.to_files(), train, _ask(bundle, data, train))
+
+
+def predict_files(files: Files, data: Data, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Unpack a bundle and ask it about some rows: probabilities [shape=(len(rows), 8)] in the order of EMOTIONS."""
+    from ravdess.bundle import Bundle
+
+    return _ask(Bundle.from_files(files), data, rows)
+
+
+def _ask(bundle: Bundle, data: Data, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The bundle's own way from raw features; an enrolled one is shown all clips of whoever is asked about."""
+    if not bundle.enrolled:
+        return bundle.predict_proba(data.raw[rows])
+    people = groups({"corpus": data.corpus, "actor": data.actor})
+    shown = np.flatnonzero(np.isin(people, people[rows]))
+    said = bundle.predict_proba(data.raw[shown], people[shown])
+    return said[np.searchsorted(shown, rows)]
