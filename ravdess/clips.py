@@ -101,7 +101,7 @@ class Clip:
             intensity=INTENSITIES[codes[3] - 1],
             statement=STATEMENTS[codes[4] - 1],
             repetition=codes[5],
-            actor=f"{codes[6]:02d}",
+            actor=_NUMBERS[codes[6]],
         )
         if clip.emotion == "neutral" and clip.intensity == "strong":
             raise BadName(f"{stem!r}: neutral was never performed with strong intensity")
@@ -131,6 +131,7 @@ class Clip:
 _VOCABULARIES: Final[tuple[tuple[str, ...], ...]] = (MODALITIES, CHANNELS, EMOTIONS, INTENSITIES, STATEMENTS)
 _CODES: Final = {word: f"{code:02d}" for allowed in _VOCABULARIES for code, word in enumerate(allowed, 1)}
 _SIZES: Final = tuple(len(allowed) for allowed in _VOCABULARIES)
+_NUMBERS: Final = tuple(f"{number:02d}" for number in range(100))
 _FIELDS: Final = ("modality", "channel", "emotion", "intensity", "statement", "repetition", "actor")
 
 

@@ -121,6 +121,8 @@ def catalogue(
             rejects.append((entry.stem, entry.uri, str(error)))
     kept, refused, doubles = double.settle(found)
     rejects += refused
+    made = [CORPORA[name] for name in sorted({one.corpus for one in kept}) if CORPORA[name].made]
+    notes += [f"the corpus {one.name!r} is {one.description}" for one in made]
     notes += double.notes(doubles)
     notes += _misplaced(kept)
     if packed:
@@ -206,7 +208,7 @@ def _markers(listed: Iterable[Entry]) -> tuple[dict[str, Corpus], list[str]]:
             notes.append(f"{entry.uri} names no corpus that is known here and is passed over: {error}")
             continue
         corpus = markers[entry.uri.removesuffix(MARKER)]
-        notes.append(f"{entry.uri} says that its clips are the corpus {corpus.name!r}: {corpus.description}")
+        notes.append(f"{entry.uri} says that its clips are the corpus {corpus.name!r}")
     return markers, notes
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ravdess.corpora.files import Entry, read_bytes
 from ravdess.errors import RavdessError
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from ravdess.corpora.catalogue import Found
 
 _BLOCK: Final = 4096
+_TRUSTED: Final = frozenset({"crc", "etag"})
+"""Kinds of digest that, equal beside equal sizes, prove equal content."""
+_COMPLETE: Final = frozenset({"crc", "blocks"})
+"""Kinds that equal content always shares; an entity tag also depends on how an object was uploaded."""
 _LOSSLESS: Final = frozenset({".wav", ".flac", ".aif", ".aiff"})
 
 
@@ -42,6 +46,9 @@ def settle(found: Sequence[Found]) -> tuple[list[Found], list[tuple[str, str, st
     kept: list[Found] = []
     doubles: list[Double] = []
     for group in _groups(found, lambda one: (one.corpus, one.clip.name)):
+        if len(group) == 1:
+            kept += group
+            continue
         first, *others = sorted(group, key=lambda one: (one.entry.ending != ".wav", one.entry.uri))
         different = [one for one in others if not _same(first.entry, one.entry)]
         if different:
@@ -52,8 +59,8 @@ def settle(found: Sequence[Found]) -> tuple[list[Found], list[tuple[str, str, st
         kept.append(first)
         doubles += [Double(one.clip.name, one.entry.uri, first.entry.uri, kept=False) for one in others]
     for group in _groups(kept, lambda one: one.entry.digest):
-        first, *others = sorted(group, key=lambda one: one.clip.name)
-        if first.entry.digest:
+        if len(group) > 1 and group[0].entry.digest:
+            first, *others = sorted(group, key=lambda one: one.clip.name)
             same = [one for one in others if _same(first.entry, one.entry)]
             doubles += [Double(one.clip.name, one.entry.uri, first.entry.uri, kept=True) for one in same]
     return kept, rejects, doubles
@@ -81,11 +88,9 @@ def table(doubles: Iterable[Double]) -> pa.Table:
     return pa.Table.from_pylist([one._asdict() for one in sorted(doubles)], schema)
 
 
-def _groups(found: Iterable[Found], key: Callable[[Found], object]) -> Iterable[list[Found]]:
-    groups: dict[object, list[Found]] = defaultdict(list)
-    for one in found:
-        groups[key(one)].append(one)
-    return groups.values()
+def _groups(found: Iterable[Found], key: Callable[[Found], Any]) -> Iterator[list[Found]]:
+    for _, group in itertools.groupby(sorted(found, key=key), key):
+        yield list(group)
 
 
 def _digested(found: Sequence[Found]) -> tuple[list[Found], list[tuple[str, str, str]]]:
@@ -133,11 +138,11 @@ def _same(one: Entry, other: Entry) -> bool:
     """Whether two files hold the same: by digests that prove it, else by their bytes, else by their samples."""
     try:
         if one.size == other.size:
-            kinds = {one.digest.partition(":")[0], other.digest.partition(":")[0]}
-            if len(kinds) == 1 and one.digest != other.digest and kinds != {"etag"}:
-                return False
-            if len(kinds) == 1 and one.digest == other.digest and kinds != {"blocks"}:
+            kind, another = one.digest.partition(":")[0], other.digest.partition(":")[0]
+            if kind == another and kind in _TRUSTED and one.digest == other.digest:
                 return True
+            if kind == another and kind in _COMPLETE and one.digest != other.digest:
+                return False
             if _whole(one) == _whole(other):
                 return True
         if {one.ending, other.ending} <= _LOSSLESS and one.ending != other.ending:

@@ -90,7 +90,7 @@ def _made(text: str) -> Iterator[Entry] | None:
     from ravdess.corpora import CORPORA
 
     name, colon, options = text.partition(":")
-    if not colon or name not in CORPORA or Path(text).exists():
+    if not colon or name not in CORPORA:
         return None
     make = CORPORA[name].entries
     if make is None:
@@ -110,14 +110,14 @@ def _open_archives(found: Iterator[Entry]) -> Iterator[Entry]:
 
 def _local(text: str) -> Iterator[Entry]:
     """The files at or under a local path, in name order. Links are followed; a folder is entered once."""
-    root = Path(text).expanduser().absolute()
     try:
+        root = Path(text).expanduser().absolute()
         if ".." in root.parts:  # otherwise links stay as they are: every machine may mount the data elsewhere
             root = root.resolve()
         mode = root.stat().st_mode
-    except OSError as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: "~nobody" has no home
         raise BadSource(
-            f"cannot read the source {text!r} on {socket.gethostname()}: {error.strerror}; "
+            f"cannot read the source {text!r} on {socket.gethostname()}: {getattr(error, 'strerror', None) or error}; "
             "expected a folder, a zip file, an s3:// prefix or a made corpus ('sample:')"
         ) from None
     if not stat.S_ISDIR(mode):
@@ -138,13 +138,20 @@ def _local(text: str) -> Iterator[Entry]:
             continue
         below = []
         for item in items:
-            if item.is_dir():
+            if _is_folder(item):
                 below.append(item.path)
                 if PurePosixPath(item.name).suffix.lower() in MEDIA:
                     yield Entry(_text(item.path), problem="a folder, not a file")
             else:
                 yield _local_file(item)
         folders.extend(reversed(below))
+
+
+def _is_folder(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _local_file(item: os.DirEntry[str]) -> Entry:

@@ -52,7 +52,7 @@ def read(uri: str) -> bytes:
 def digest(uri: str, size: int) -> str:
     """The object's entity tag, which changes with its content."""
     with _filesystem(uri.removeprefix("s3://")).open_input_file(uri.removeprefix("s3://")) as file:
-        tag = file.metadata().get(b"ETag", b"").decode().strip('"')
+        tag = file.metadata().get("ETag", b"").decode().strip('"')
     return f"etag:{size}:{tag}" if tag else ""
 
 

@@ -234,7 +234,7 @@ def _entries(text: str) -> Iterator[Entry]:
     for clip in options.clips():
         shown = "" if clip.modality == MODALITIES[2] else f",height={options.height}"
         uri = f"sample:seed={options.seed}{shown}/{clip.name}{_ending(clip)}"
-        yield Entry(uri, _size(clip, options), digest=f"made:{uri}")
+        yield Entry(uri, _size(clip, options), digest=uri)
 
 
 def _read(uri: str) -> bytes:

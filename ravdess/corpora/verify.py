@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ravdess.clips import CHANNELS, MODALITIES
@@ -54,13 +54,15 @@ def _table(found: Catalogue, name: str) -> list[str]:
     present = [row[1:] for row in _rows(found.clips, "corpus", "clip", "take", "actor") if row[0] == name]
     names = {clip for clip, _, _ in present}
     rows = [row for row in counts(found).to_pylist() if row["corpus"] == name]
-    takes = len({take for _, take, _ in present})
     body = [
         (row["channel"], row["modality"], row["files"], row["expected"], _state(row, complete, names)) for row in rows
     ]
-    total, whole = sum(row["files"] for row in rows), sum(row["expected"] or 0 for row in rows)
-    body.append(("all", "files", total, whole or None, "complete" if total == whole else ""))
-    body.append(("", "takes", takes, len({clip.take for clip in complete.values()}) or None, ""))
+    files, takes = sum(row["files"] for row in rows), len({take for _, take, _ in present})
+    for label, here, whole in (
+        ("files", files, len(complete)),
+        ("takes", takes, len({clip.take for clip in complete.values()})),
+    ):
+        body.append(("all" if label == "files" else "", label, here, whole or None, "complete" * (here == whole)))
     head = [f"{name:<8}{'':<14}{'here':>7}{'publisher':>11}"] if complete else [f"{name:<8}{'':<14}{'here':>7}"]
     return head + [
         f"{channel:<8}{modality:<14}{files:>7}{'' if expected is None else f'{expected:>11}'}  {state}".rstrip()
@@ -78,13 +80,22 @@ def _state(row: Mapping[str, object], complete: Mapping[str, ClipName], names: s
     if not missing:
         return "complete"
     heard = {clip.actor for name, clip in wanted.items() if name in names}
-    silent = sorted({clip.actor for clip in wanted.values()} - heard)
+    actors = sorted({clip.actor for clip in wanted.values()})
+    silent = [actor for actor in actors if actor not in heard]
     single = [name for name in missing if wanted[name].actor in heard]
-    said = [f"{'actor' if len(silent) == 1 else 'actors'} {', '.join(silent)}"] if silent else []
+    said = [f"{'actor' if len(silent) == 1 else 'actors'} {_runs(silent, actors)}"] if silent else []
     if single:
         more = f" and {len(single) - _SHOWN} more" if len(single) > _SHOWN else ""
         said.append(f"{_files(len(single))}: {', '.join(single[:_SHOWN])}{more}")
     return f"missing {'; '.join(said)}"
+
+
+def _runs(some: Sequence[str], every: Sequence[str]) -> str:
+    """Which of `every` are `some`, neighbours together: "02-05, 08"."""
+    places = [every.index(one) for one in some]
+    starts = [one for one, place in zip(some, places, strict=True) if place - 1 not in places]
+    ends = [one for one, place in zip(some, places, strict=True) if place + 1 not in places]
+    return ", ".join(start if start == end else f"{start}-{end}" for start, end in zip(starts, ends, strict=True))
 
 
 def _rejected(found: Catalogue) -> list[str]:

@@ -158,7 +158,7 @@ def speak(clip: Clip, seed: int = 0) -> NDArray[np.int16]:
     resonances = tract * np.concatenate((formants, higher), axis=1)
     sound = _filter(source, _envelopes(frames, rhythm, resonances, how.tilt))
     power = np.square(sound).sum() / samples * frames / (rhythm.ends[-1] - rhythm.onsets[0])
-    sound *= 32767 * 10 ** (how.energy / 20) / np.sqrt(power)
+    sound *= 32767 * min(10 ** (how.energy / 20) / np.sqrt(power), 0.95 / np.abs(sound).max())  # never clipped
     hiss = np.frombuffer(chance.bytes(samples), np.int8) * 0.02  # the room: about -84 dB, up to the highest frequency
     loudest = np.clip(np.rint(sound + hiss), -32768, 32767)
     return np.asarray(loudest.astype(np.int16))

@@ -12,9 +12,10 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterator
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Final
 from urllib.parse import unquote
 
 from ravdess.corpora.files import MAX_BYTES, MEDIA, Entry
@@ -23,36 +24,41 @@ from ravdess.errors import BadClip
 MAX_MEMBERS: Final = 250_000
 """A longer list of members is refused before it is loaded."""
 
-_READABLE: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_READABLE: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The publisher's method. Python unpacks the others without a bound on what comes out."""
 
 
 def entries(archive: str) -> Iterator[Entry]:
     """The members of the zip file at the address `archive`; one entry with a problem when it cannot be listed."""
     try:
         members = _opened(archive, os.getpid(), _state(archive)).infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, BadClip) as error:
+    except (zipfile.BadZipFile, struct.error, OSError, ValueError, NotImplementedError) as error:
         yield Entry(archive, problem=f"a broken zip file ({error}); download or copy it again")
         return
     prefix = f"zip:{archive.replace('%', '%25').replace('!', '%21')}!/"
-    names: set[str] = set()
+    count = Counter(member.filename for member in members)
+    twice = {name for name, times in count.items() if times > 1}
     for member in members:
-        entry = Entry(prefix + member.filename, member.file_size, f"crc:{member.file_size}:{member.CRC:08x}")
+        entry = Entry(
+            prefix + member.filename.rstrip("/"), member.file_size, f"crc:{member.file_size}:{member.CRC:08x}"
+        )
         if member.is_dir():
             if entry.ending in MEDIA:
                 yield entry._replace(problem="a folder, not a file")
             continue
-        yield entry._replace(problem=_problem(member, names))
-        names.add(member.filename)
+        yield entry._replace(problem=_problem(member, twice))
 
 
-def _problem(member: zipfile.ZipInfo, names: set[str]) -> str:
+def _problem(member: zipfile.ZipInfo, twice: Container[str]) -> str:
+    if member.filename.lower().endswith(".zip"):
+        return "a zip file inside a zip file is not looked into; unpack it"
     if member.flag_bits & 0x1:
         return "encrypted in its zip file; unpack it with its password"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "a symbolic link in a zip file; links are not followed"
     if member.compress_type not in _READABLE:
         return f"packed with the zip method {member.compress_type}, which is not read here; unpack it"
-    if member.filename in names:
+    if member.filename in twice:
         return "its zip file holds two members of this name; unpack it and keep one"
     return ""
 
@@ -66,10 +72,14 @@ def read(uri: str) -> bytes:
         member = opened.getinfo(name)
         if member.file_size > MAX_BYTES:
             raise BadClip(f"larger than {MAX_BYTES // 2**20} MiB when unpacked; no clip is")
-        return opened.read(member)  # reads no more than the size that the member states
+        with opened.open(member) as file:
+            content = file.read(member.file_size)  # with a bound; without one it would unpack more than is stated
+        if len(content) < member.file_size:
+            raise BadClip(f"damaged in its zip file: {len(content)} of {member.file_size} bytes")
+        return content
     except KeyError:
         raise BadClip(f"its zip file {archive} holds it no more") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError) as error:
         raise BadClip(f"damaged in its zip file: {error}") from None
 
 
@@ -91,27 +101,31 @@ def _opened(archive: str, process: int, state: tuple[int, int]) -> zipfile.ZipFi
     else:
         file = Path(archive).open("rb")  # noqa: SIM115  # closed with the ZipFile, when the cache lets it go
     try:
-        _check_length(file)
-        return zipfile.ZipFile(file)
+        count = _check_length(file)
+        opened = zipfile.ZipFile(file)
+        if count not in (0xFFFF, len(opened.infolist()) & 0xFFFF):
+            raise zipfile.BadZipFile(f"it lists {len(opened.infolist())} of {count} members")
+        return opened
     except BaseException:
         file.close()
         raise
 
 
-def _check_length(file: IO[bytes]) -> None:
-    """Refuse a list of members that would fill the memory, by the count in the end record."""
+def _check_length(file: IO[bytes]) -> int:
+    """Refuse a list of members that would fill the memory. Returns the members that the end record counts."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 65_557))  # the record's 22 bytes and the longest comment
     tail = file.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + 22:
         raise zipfile.BadZipFile("it has no end record, as when its download broke off")
-    length = cast("int", struct.unpack_from("<I", tail, at + 12)[0])
+    count, length = struct.unpack_from("<HI", tail, at + 10)
     locator = tail.rfind(b"PK\x06\x07", 0, at)
     if length == 0xFFFFFFFF and locator >= 0:  # zip64: the length stands in a record of its own
         file.seek(struct.unpack_from("<Q", tail, locator + 8)[0])
         record = file.read(56)
-        length = cast("int", struct.unpack_from("<Q", record, 40)[0]) if len(record) == 56 else length
+        length = struct.unpack_from("<Q", record, 40)[0] if len(record) == 56 else length
     file.seek(0)
     if length // 46 > MAX_MEMBERS:  # 46 bytes is the shortest line of the list
         raise zipfile.BadZipFile(f"its list of members is too long: {length} bytes")
+    return int(count)
