@@ -4,7 +4,7 @@ A frame's autocorrelation is the inverse transform of its power spectrum. Divide
 window it peaks near 1 at the lags after which the voice repeats itself, whatever the window faded out:
 Boersma (1993), "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
 sampled sound", Proceedings of the Institute of Phonetic Sciences 17, 97-110. Of the peaks, the best of each frame
-is taken; then once more, leaning to the clip's own median, which mends what leaps by an octave.
+is taken; then once more, leaning to the median of its neighbours, which mends what leaps by an octave and returns.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ravdess.sound.frames import FRAME, SAMPLE_RATE
 
@@ -27,12 +28,17 @@ VOICED: Final = 0.5
 """A frame is voiced when it repeats itself at least this well (0 noise, 1 exactly periodic) ..."""
 LOUD: Final = 0.03
 """... and its RMS is at least this share of the clip's loudest frame's (-30 dB)."""
-OCTAVE_COST: Final = 0.005
+OCTAVE_COST: Final = 0.01
 """What a candidate loses for each octave below `HIGH`: twice a period is a period too, and the shortest is meant."""
-MEDIAN_COST: Final = 0.05
-"""What a candidate loses, at second sight, for each octave away from the clip's median pitch."""
-BAND: Final = range(4, 513)
-"""Bins of the spectrum that are listened to: above hum and rumble (43 Hz), below the hiss (5.5 kHz)."""
+NEIGHBOURS: Final = 9
+"""Voiced frames (0.2 s) whose median is taken for a frame's likely pitch."""
+MEDIAN_COST: Final = 0.1
+"""What a candidate loses, at second sight, for each octave away from it."""
+BAND: Final = range(4, 257)
+"""Bins of the spectrum that are listened to: 43 Hz, above hum and rumble, to 2.75 kHz, below the hiss.
+
+An eighth of the sample rate and less: the parabola through three lags is true to peaks that blunt, no sharper.
+"""
 
 _LAGS: Final = range(int(SAMPLE_RATE / HIGH), int(SAMPLE_RATE / LOW) + 2)
 
@@ -43,6 +49,7 @@ PARAMETERS: Final = {
     "voiced": VOICED,
     "loud": LOUD,
     "octave_cost": OCTAVE_COST,
+    "neighbours": NEIGHBOURS,
     "median_cost": MEDIAN_COST,
 }
 """What fixes the numbers."""
@@ -93,8 +100,8 @@ def track(repeats: Floats, level: Floats) -> Floats:
     score = strength + np.float32(OCTAVE_COST) * height
     found, voiced = _best(score, frequency, strength)
     if voiced.any():
-        median = np.log2(np.median(found[voiced]) / np.float32(HIGH))
-        found, voiced = _best(score - np.float32(MEDIAN_COST) * np.abs(height - median), frequency, strength)
+        likely = _likely(np.log2(found / np.float32(HIGH)), voiced)
+        found, voiced = _best(score - np.float32(MEDIAN_COST) * np.abs(height - likely), frequency, strength)
         pitch[loud] = np.where(voiced, found, 0)
     return pitch
 
@@ -116,6 +123,13 @@ def _best(score: Floats, frequency: Floats, strength: Floats) -> tuple[Floats, N
     at = score.argmax(axis=0)[np.newaxis]
     found = np.take_along_axis(frequency, at, axis=0)[0]
     return found, np.take_along_axis(strength, at, axis=0)[0] > VOICED
+
+
+def _likely(height: Floats, voiced: NDArray[np.bool_]) -> Floats:
+    """The median over the voiced frames around each frame; in gaps, a line from one side to the other."""
+    beside = np.pad(height[voiced], NEIGHBOURS // 2, mode="reflect")
+    medians = np.median(sliding_window_view(beside, NEIGHBOURS), axis=1)
+    return np.interp(np.arange(len(voiced)), np.flatnonzero(voiced), medians).astype(np.float32)
 
 
 @cache

@@ -65,8 +65,11 @@ def decode(data: bytes, demuxer: str, *, longest: float, rates: range) -> tuple[
             if not file.streams.audio:
                 raise BadClip("the video holds no sound track; sound is read from files with one (01-…, 03-…)")
             stream = file.streams.audio[0]
-            stream.codec_context.thread_count = 1
-            sr = stream.codec_context.sample_rate
+            codec = stream.codec_context
+            if codec is None:
+                raise BadClip("the video's sound track is in a codec that FFmpeg cannot read")
+            codec.thread_count = 1
+            sr = codec.sample_rate
             if sr not in rates:
                 raise BadClip(f"sample rate {sr} Hz, expected {rates.start} to {rates.stop - 1} Hz")
             own = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
