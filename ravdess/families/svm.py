@@ -55,6 +55,7 @@ class SVM:
             gamma=scale,
             decision_function_shape="ovo",
             cache_size=500,
+            random_state=0,  # unused by the fit, but drawn from the global state when absent
         )
         self._model.fit(np.asarray(X, dtype=np.float64), codes, sample_weight=even_mean(sample_weight, len(codes)))
         return self
