@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,6 +21,7 @@ FORMAT: Final = 1
 """The layout that SPEC.md describes. Readers refuse a higher one."""
 
 DATA_FILE: Final = re.compile(r"part-(?P<version>[0-9]{20})-[0-9a-f]{32}\.parquet")
+_FILES_AT_ONCE: Final = 32
 _FIRST_ENTRY: Final = "_delta_log/00000000000000000000.json"
 
 
@@ -143,14 +144,15 @@ class Table:
         return self._rows(delta, self._meta(delta).key)
 
     def _rows(self, delta: DeltaTable, columns: Sequence[str] | None) -> pa.Table:
+        import pyarrow as pa
+
         schema = arrow_schema(delta)
         unknown = sorted(set(columns or ()) - set(schema.names))
         if unknown:
             raise NotFound(f"no columns {unknown} in {self.where}; its columns are {schema.names}")
-        with self.reading():
-            return self.dataset(adds(delta), schema).to_table(
-                columns=schema.names if columns is None else list(columns)
-            )
+        wanted = schema.names if columns is None else list(columns)
+        pieces = list(self.pieces(adds(delta), schema, wanted))
+        return pa.concat_tables(pieces) if pieces else schema.empty_table().select(wanted)
 
     def missing(self, rows: pa.Table) -> pa.Table:
         """The rows whose key the table does not hold: what is left to do. All, while there is no table."""
@@ -248,15 +250,18 @@ class Table:
                 "or move the table's folder away and compute it again"
             ) from error
 
-    def dataset(self, files: Iterable[Add], schema: pa.Schema) -> Any:
-        """The rows of those data files as a `pyarrow.dataset`, in the files' order."""
+    def pieces(self, files: Sequence[Add], schema: pa.Schema, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The rows of those data files, in order, a few files at a time: their footers are let go in between."""
         import pyarrow.dataset as ds
 
         fs, base = self._files.arrow(self.name)
         kind = ds.ParquetFileFormat()
-        paths = [(f"{base}/{self.inside(add.path)}", add.size) for add in files]
-        fragments = [kind.make_fragment(path, fs, file_size=size) for path, size in paths]
-        return ds.FileSystemDataset(fragments, schema, kind, fs)
+        for first in range(0, len(files), _FILES_AT_ONCE):
+            some = [(f"{base}/{self.inside(add.path)}", add.size) for add in files[first : first + _FILES_AT_ONCE]]
+            fragments = [kind.make_fragment(path, fs, file_size=size) for path, size in some]
+            with self.reading():
+                piece = ds.FileSystemDataset(fragments, schema, kind, fs).to_table(columns=list(columns))
+            yield piece
 
     def inside(self, path: str) -> str:
         """`path` if it names a file of the table's own folder, as SPEC 4.1 asks. Raises Damaged."""
@@ -264,15 +269,12 @@ class Table:
             raise Damaged(f"the log of {self.where} names {path!r}, which is no data file of its folder; refused")
         return path
 
-    def take_keys(self, index: KeyIndex, files: Iterable[Add], schema: pa.Schema, key: Sequence[str]) -> None:
-        """Add the keys in those data files to `index`, a batch at a time."""
-        import pyarrow as pa
-
+    def take_keys(self, index: KeyIndex, files: Sequence[Add], schema: pa.Schema, key: Sequence[str]) -> None:
+        """Add the keys in those data files to `index`."""
         from storage.keys import digests
 
-        with self.reading():
-            for batch in self.dataset(files, schema).to_batches(columns=list(key)):
-                index.add(digests(pa.Table.from_batches([batch]), key))
+        for piece in self.pieces(files, schema, key):
+            index.add(digests(piece, key))
 
 
 class Add(NamedTuple):
@@ -283,11 +285,13 @@ class Add(NamedTuple):
     rows: int
 
 
-def adds(delta: DeltaTable) -> list[Add]:
-    """The data files of a loaded table in the order of their commits, which their names tell."""
+def adds(delta: DeltaTable, known: Collection[str] = ()) -> list[Add]:
+    """The data files of a loaded table but the `known` ones, in the order of their commits, which their names tell."""
     import pyarrow as pa
 
     actions = pa.table(delta.get_add_actions(flatten=True)).select(["path", "size_bytes", "num_records"])
+    if known:
+        actions = actions.filter(pa_mask([path not in known for path in actions["path"].to_pylist()]))
     return sorted(Add(*row) for row in zip(*(column.to_pylist() for column in actions.columns), strict=True))
 
 

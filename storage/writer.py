@@ -116,7 +116,6 @@ class Writer:
         self._behind = True
         self._known: set[str] = set()
         self._index = KeyIndex()
-        self._take_up()
         self._sweep()
 
     def __enter__(self) -> Writer:
@@ -230,14 +229,14 @@ class Writer:
         self._behind = True  # until the keys are in: a failure between leaves a version whose keys are unknown
         with self._table.talking():
             self._delta.update_incremental()
-            files = adds(self._delta)
-        new = [add for add in files if add.path not in self._known]
+            new = adds(self._delta, self._known)
         if own is not None and any(add.path == own[0] for add in new):
             self._index.add(own[1])
             new = [add for add in new if add.path != own[0]]
+            self._known.add(own[0])
         if new:
             self._table.take_keys(self._index, new, self.schema, self.key)
-        self._known = {add.path for add in files}
+            self._known |= {add.path for add in new}
         self._behind = False
 
     def _fence(self, version: int, cause: Exception | None = None) -> None:
@@ -261,16 +260,20 @@ class Writer:
             for name in self._files.names(self._table.name)
             if (match := DATA_FILE.fullmatch(name))
         }
-        if not versions.keys() <= self._known:
-            self._take_up()
-        waiting = {versions[name] for name in versions.keys() - self._known}
-        if self._delta.version() in waiting:  # these may be a living writer's: make their turn pass
-            self._fence(self._delta.version())
-        for name, version in versions.items():
-            if name not in self._known and version < self._delta.version():
+        self._take_up()
+        unlogged = versions.keys() - self._logged()
+        if self._delta.version() in {versions[name] for name in unlogged}:
+            self._fence(self._delta.version())  # they may be a living writer's: make their turn pass
+            unlogged -= self._logged()
+        for name in sorted(unlogged):
+            if versions[name] < self._delta.version():
                 steps.reached("orphan found")
                 self._files.delete(self._path(name))
         self._sweep_log()
+
+    def _logged(self) -> set[str]:
+        """The data files that the log names now; of those known, someone may have compacted some away."""
+        return {add.path for add in adds(self._delta)}
 
     def _sweep_log(self) -> None:
         """Delete log entries that were staged on a disk and never linked, where their version is taken (SPEC 3.5)."""

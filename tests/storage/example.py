@@ -43,7 +43,7 @@ def write(store: Store) -> None:
     with store.table("clips").open(CLIPS, key=["clip", "source"], fingerprint="clips") as writer:
         writer.append(pa.table({"clip": ["03-t1", "03-t2"], "source": ["a.wav", "b.wav"], "size": [1, 2]}))
     with store.table("rejects").open(REJECTS, key=["source", "fingerprint"], fingerprint="rejects") as writer:
-        row: dict[str, object] = {
+        reject: dict[str, object] = {
             "clip": None,
             "source": "c.wav",
             "stage": "read",
@@ -51,7 +51,7 @@ def write(store: Store) -> None:
             "fingerprint": "",
             "when": 0,
         }
-        writer.append(pa.Table.from_pylist([row], REJECTS))
+        writer.append(pa.Table.from_pylist([reject], REJECTS))
     slices = store.shards("frames/tiny").write("01", PICTURES)
     with store.table("frames/tiny").open(FRAMES, key=["take"], fingerprint="tiny") as writer:
         rows = [{"take": f"t{number}", **slot} for number, slot in enumerate(slices, start=1)]

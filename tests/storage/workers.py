@@ -2,8 +2,8 @@
 
 A job is a JSON object: `store`, `table`, `takes` to append in batches of `batch`, `crash` = a step of
 `storage.steps` to die at by SIGKILL, `rival` = takes that another writer adds when this one's first file is placed,
-`pause` = seconds to sleep before each batch, `models` = how many model numbers to ask for. It writes a line to the
-file `out` for each append that returned.
+`meet` = an own file to make and others' to wait for before the first batch, `pause` = seconds to sleep before each,
+`models` = how many model numbers to ask for. It writes a line to the file `out` for each append that returned.
 """
 
 from __future__ import annotations
@@ -99,6 +99,11 @@ def _work(job: dict[str, Any]) -> None:
     steps.reached = reached
     takes, batch = job["takes"], job.get("batch", 1000)
     with _open(table) as writer:
+        if "meet" in job:  # everyone has opened before anyone begins
+            mine, all_there = Path(job["meet"][0]), [Path(path) for path in job["meet"]]
+            mine.touch()
+            while not all(path.exists() for path in all_there):
+                time.sleep(0.005)
         for first in range(0, len(takes), batch):
             some = takes[first : first + batch]
             time.sleep(job.get("pause", 0))
