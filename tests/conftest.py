@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before anything imports Ray: no usage report, no rebuilt environment under `uv run`.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
+# A busy machine is no failure.
+settings.register_profile("ravdess", deadline=None)
+settings.load_profile("ravdess")
 
 
 @pytest.fixture(scope="session")
