@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 
@@ -20,8 +21,10 @@ def start_ray(cpus: int | None = None) -> int:
     # No usage reports; and under `uv run` Ray would zip this folder and rebuild the environment in each worker.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    # Zero-filled GPU lists are a coming default; asking for it keeps the warning off every job's output.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # tasks without a GPU see none; asked, not warned
+    if (Path.home() / ".ray" / "auth_token").exists():
+        # `ray start --head` asks for this token as soon as it is there; a client sends it only when told to.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
     if not ray.is_initialized():

@@ -1,0 +1,97 @@
+"""Peak memory of the featurize pipeline at 1,000, 10,000 and 100,000 clips.
+
+    python tests/benchmarks/memory.py --clips 1000 10000 100000
+
+Driver, commits, Ray Data and workers are the real ones. Each clip is a name of its own for one short sound, so that
+a hundred thousand of them take minutes; what is watched is what grows with their number, not with their length.
+Counted: memory that a process has to itself (USS), sampled five times a second, the driver's and the fattest worker's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+
+
+def watched(clips: int) -> tuple[float, float]:
+    """Peak MiB of the driver and of its fattest worker."""
+    folder = Path(tempfile.mkdtemp(prefix="memory"))
+    try:
+        job = subprocess.Popen([sys.executable, __file__, "--one", str(clips), "--folder", str(folder)], cwd=ROOT)
+        driver = worker = 0.0
+        while job.poll() is None:
+            time.sleep(0.2)
+            try:
+                process = psutil.Process(job.pid)
+                driver = max(driver, process.memory_full_info().uss / 2**20)
+                for child in process.children(recursive=True):
+                    if child.name().startswith("ray::"):
+                        worker = max(worker, child.memory_full_info().uss / 2**20)
+            except psutil.Error:
+                continue
+        if job.returncode:
+            raise SystemExit(job.returncode)
+        return driver, worker
+    finally:
+        shutil.rmtree(folder)
+
+
+def one(clips: int, folder: Path) -> None:
+    """In a process of its own: make the names, run the pipeline, check the table."""
+    import numpy as np
+    import soundfile
+
+    from ravdess.corpora import catalogue
+    from ravdess.features import FEATURE_SETS, FeatureSet
+    from ravdess.pipeline import featurize
+    from storage import Store
+    from tests.benchmarks.many import copies, register
+
+    register()
+
+    def compute(y):  # type: ignore[no-untyped-def]  # travels to the workers by value
+        import numpy as np
+
+        return np.full(120, np.abs(y).max(), np.float32)
+
+    FEATURE_SETS.register(FeatureSet("simulated", tuple(f"x{at}" for at in range(120)), 22050, compute))
+    sound = folder / "sound.wav"
+    soundfile.write(sound, 0.1 * np.sin(np.arange(22050) / 10), 22050, subtype="PCM_16")
+    source = folder / "clips"
+    source.mkdir()
+    for copy in copies(clips):
+        (source / f"{copy.name}.wav").symlink_to(sound)
+    store = Store(folder / "store")
+    featurize(catalogue(source, corpus="many"), store, ["simulated"])
+    if store.table("features/simulated").count() != clips:
+        raise SystemExit("rows are missing")
+
+
+def main() -> None:
+    """Print a Markdown table of peaks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        one(args.one, args.folder)
+        return
+    print("| clips | driver, peak MiB | fattest worker, peak MiB |")
+    print("|---|---|---|")
+    for clips in args.clips:
+        driver, worker = watched(clips)
+        print(f"| {clips:,} | {driver:.0f} | {worker:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
