@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ravdess.search.adaptive import Hunt, compute, config_of, trial_of
 from ravdess.search.ledger import lost_record
-from ravdess.search.run import RECORD, Done, tune_all
+from ravdess.search.run import RECORD, tune_all
 
 if TYPE_CHECKING:
     from ravdess.search.plan import Trial
+    from ravdess.search.run import Done
     from ravdess.search.trial import Data
 
 

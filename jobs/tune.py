@@ -1,0 +1,271 @@
+"""Search families of models on a feature table, and keep the best of each with its honest score.
+
+Random candidates, then a grid around the best, then the final fit; nested, so that no actor who chooses is one who
+judges, and none who trains is either. Printed first is UAR (mean recall of the emotions) with its 95 % interval over
+actors. The same command goes on where it was interrupted, and only prints what is finished. Where the store has no
+such feature table, the made sample corpus is used: voices drawn by a program, for trying things out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ravdess import terminal
+
+if TYPE_CHECKING:
+    from ravdess.search import Result, Step
+    from storage import Store
+
+EXAMPLES = """
+  python jobs/tune.py --family svm                          emobox folds on <store>/features/mfcc_stats
+  python jobs/tune.py --family xgboost,lightgbm --samples 20
+  python jobs/tune.py --family all --protocol loao --json   leave one actor out, five families
+  python jobs/tune.py --family svm --normalise actor        declared enrolment: per-actor normalisation
+  python jobs/tune.py --family mlp --protocol holdout --test-actors 21,22,23,24
+  python jobs/tune.py --family xgboost --search optuna --asha
+  python jobs/tune.py --family svm --protocol leaky_random  only to see what a leak is worth
+  ray submit cluster.yaml jobs/tune.py -- --family all --store /data/store
+
+read the results with pandas:
+  pandas.read_parquet("<store>/runs/<run>/results.parquet")
+
+exit status: 0 all done, 1 failed, 2 wrong usage, 3 done but a candidate or a family could not be fitted
+"""
+MADE_ACTORS, MADE_TAKES = 24, 16
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The job's arguments."""
+    parser = terminal.parser(__doc__, EXAMPLES)
+    parser.add_argument(
+        "--family",
+        default=[],
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="families to search, or all: svm, random_forest, xgboost, lightgbm, mlp; several with spaces or commas "
+        "(default: svm)",
+    )
+    parser.add_argument("--features", default="mfcc_stats", metavar="SET", help="feature set (default: %(default)s)")
+    parser.add_argument(
+        "--protocol",
+        default="emobox",
+        help="who trains and who judges: emobox, luna, loao, holdout; leaky_random only shows the leak "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--test-actors", metavar="NN[,NN…]", help="who judges under holdout (default: the last four)")
+    parser.add_argument("--samples", type=_positive, metavar="N", help="candidates drawn a family (default: 8)")
+    parser.add_argument(
+        "--grid", type=_grid, metavar="N", help="most neighbours of the best tried for each judge, or all (default: 4)"
+    )
+    parser.add_argument(
+        "--search", choices=("random", "optuna"), default="random", help="random then grid, or Optuna's TPE"
+    )
+    parser.add_argument("--asha", action="store_true", help="stop candidates that are behind after a few fits")
+    parser.add_argument("--normalise", choices=("actor",), help="declared enrolment: by each actor's unlabelled clips")
+    parser.add_argument("--channel", choices=("speech", "song", "both"), default="speech", help="default: %(default)s")
+    parser.add_argument("--corpus", help="which, when the table holds several")
+    parser.add_argument("--seed", type=int, default=0, help="of draws, models and intervals (default: %(default)s)")
+    parser.add_argument("--run", metavar="NAME", help="the run's name (default: one that ends in the request's hash)")
+    parser.add_argument(
+        "--cpus", "--workers", type=_positive, metavar="N", help="CPUs of a Ray started here (default: all)"
+    )
+    parser.add_argument("--threads", type=_positive, default=1, metavar="N", help="CPUs of one fit (default: 1)")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def _grid(text: str) -> int:
+    """A number of neighbours, 0 for none; "all" is -1 here."""
+    if text == "all":
+        return -1
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number or all, not {text!r}")
+    return int(text)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the job and return its exit status."""
+    from ravdess import search as searching
+    from ravdess.families import FAMILIES
+    from storage import Store
+
+    names = [name for given in args.family or ["svm"] for name in given.split(",") if name]
+    families = list(FAMILIES) if "all" in names else list(dict.fromkeys(names))
+    for name in families:
+        FAMILIES[name]  # an unknown name is said before anything is computed
+    store = Store(args.store)
+    table = store.table(f"features/{args.features}")
+    if not table.exists():
+        _make_sample(store, args)
+    options: dict[str, Any] = {"samples": args.samples, "grid": args.grid}
+    options = {name: value for name, value in options.items() if value is not None}
+    if options.get("grid") == -1:
+        options["grid"] = None
+    if args.protocol == searching.LEAKY:
+        terminal.say("LEAKY: takes are dealt at random, so the same actors train and judge; no result of this is real")
+    with _Live() as live:
+        result = searching.search(
+            store.features(args.features),
+            store,
+            families=families,
+            features=args.features,
+            protocol=args.protocol,
+            seed=args.seed,
+            search=args.search,
+            asha=args.asha,
+            normalise=args.normalise,
+            test_actors=args.test_actors.split(",") if args.test_actors else None,
+            channel=args.channel,
+            corpus=args.corpus,
+            run=args.run,
+            fingerprint=table.fingerprint() or "",
+            table_version=table.version(),
+            threads=args.threads,
+            cpus=args.cpus,
+            progress=live,
+            **options,
+        )
+    terminal.close(_as_json(result), _lines(result), as_json=args.json)
+    failed = result.summary["failed_families"] or result.summary["failed_fits"]
+    return terminal.REJECTS if failed else terminal.DONE
+
+
+def _make_sample(store: Store, args: argparse.Namespace) -> None:
+    """Featurize the made sample corpus into a store that has no table."""
+    from ravdess.corpora import catalogue
+    from ravdess.pipeline import featurize
+
+    terminal.say(
+        f"no table {args.features} in {store.url}: using the made sample corpus (voices drawn by a program, not "
+        "recorded); for real clips run jobs/featurize.py --source first"
+    )
+    source = f"sample:actors={MADE_ACTORS},takes={MADE_TAKES},seed=0"
+    featurize(catalogue(source), store, [args.features], cpus=args.cpus)
+
+
+class _Live:
+    """A search's progress, one bar or series of lines a phase."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._done = 0
+        self._bar: terminal.Progress | None = None
+
+    def __enter__(self) -> _Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(*_)
+            self._bar = None
+
+    def __call__(self, step: Step) -> None:
+        if step.phase != self._phase:
+            self.__exit__(None, None, None)
+            self._phase, self._done = step.phase, step.done
+            if step.total:
+                unit = "models" if step.phase == "models" else "trials"
+                self._bar = terminal.Progress(step.phase, total=step.total, done=step.done, unit=unit).__enter__()
+        elif self._bar is not None and step.done > self._done:
+            best = ", ".join(f"{family} {uar:.3f}" for family, uar in sorted(step.best.items()))
+            self._bar.update(
+                step.done - self._done, note=f"{step.fits} fits" + (f", best inner UAR {best}" if best else "")
+            )
+            self._done = step.done
+
+
+def _as_json(result: Result) -> dict[str, object]:
+    """The closing summary as JSON values."""
+    rows = json.loads(result.results.to_json(orient="records"))
+    for row in rows:
+        row["params"], row["versions"] = json.loads(row["params"] or "null"), json.loads(row["versions"])
+    choices = json.loads(result.choices.to_json(orient="records"))
+    for choice in choices:
+        choice["params"] = json.loads(choice["params"])
+    return {"run": result.run, "path": result.path, "results": rows, "choices": choices, **result.summary}
+
+
+def _lines(result: Result) -> list[str]:
+    """The closing summary for people."""
+    summary, results = result.summary, result.results
+    lines = [f"note: {note}" for note in summary["notes"]]
+    lines += [f"failed: {family}: {why}" for family, why in summary["failed_families"].items()]
+    if summary["failed_fits"]:
+        lines.append(f"{summary['failed_fits']} fits failed: {'; '.join(summary['failed_because'])}")
+    if result.found:
+        lines.append("this run was finished before; nothing was computed")
+    first = results.iloc[0]
+    lines += [
+        "",
+        f"{summary['protocol']} on {summary['features']}: {first['n_takes']} takes of {len(first['actors'])} actors, "
+        f"{len(first['folds'])} judging folds; chance {first['chance']:.3f}",
+        *([summary["label"]] if summary["label"] else []),
+        "",
+        terminal.table(
+            [
+                [
+                    row["family"],
+                    *(_interval(row, name) for name in ("uar", "accuracy", "macro_f1")),
+                    _number(row["fold_uar_std"]),
+                ]
+                for _, row in results.iterrows()
+            ],
+            ["family", "UAR [95 %]", "accuracy [95 %]", "macro-F1 [95 %]", "std of folds"],
+        ),
+        "",
+        "chosen for each judge, who never saw it, and for the model that is kept:",
+        terminal.table(
+            [
+                [
+                    one["family"],
+                    one["judge"],
+                    _number(one["judged_uar"]),
+                    one["round"],
+                    _candidate(one["params"], one["stage"]),
+                ]
+                for _, one in result.choices.iterrows()
+            ],
+            ["family", "judge", "UAR", "from", "candidate"],
+        ),
+        "",
+    ]
+    effort = summary["effort"]
+    if effort["trials"] and not result.found:
+        lines.append(
+            f"{effort['trials']} trials, {effort['fits']} fits ({effort['fits_a_candidate']} for a random candidate), "
+            f"{effort['workers']} at a time; {effort['beyond_the_fits_a_trial']:.2f} s a trial beyond the fits"
+        )
+    lines += [f"model: {path}" for path in summary["models"].values()]
+    return [*lines, f"run: {result.path}", f'read it: pandas.read_parquet("{result.path}/results.parquet")']
+
+
+def _number(value: Any) -> str:
+    """Three digits, or nothing where there is no number."""
+    return f"{value:.3f}" if value == value else ""  # noqa: PLR0124  # NaN differs from itself
+
+
+def _interval(row: Any, name: str) -> str:
+    return f"{row[name]:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]"
+
+
+def _candidate(params: str, stage: Any) -> str:
+    """A candidate in a few words."""
+    words = [
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in json.loads(params).items()
+    ]
+    return " ".join([*words, *([f"stage={stage}"] if isinstance(stage, int) else [])])
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.run(main, arguments().parse_args()))
