@@ -220,7 +220,7 @@ class Table:
         """What to raise when the log could not be read or written."""
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         if self._files.local:
-            advice = "is the disk full, read-only or another user's?"
+            advice = "is the disk full, read-only or another user's, or was the store deleted meanwhile?"
         else:
             advice = "is the bucket there, and do AWS_ENDPOINT_URL and the AWS_* credentials fit?"
         return Unreachable(f"cannot read or write the log of {self.where}: {detail}; {advice}")

@@ -12,6 +12,7 @@ import pytest
 
 from storage import Store, Table, Writer
 from storage.errors import BadName, BadRows, Closed, Mismatch, NotFound
+from storage.schemas import _TYPES
 from tests.storage.workers import rows, schema
 
 
@@ -129,6 +130,29 @@ class TestTable:
                 writer.append(rows([take]))
         fs, path = store._files.arrow(table.name)
         assert ds.dataset(path, filesystem=fs).to_table().to_pydict() == table.read().to_pydict()
+
+    def test_every_type_comes_back_by_the_log_and_without(self, store: Store, table: Table) -> None:
+        kinds = pa.schema([("take", pa.string()), *((f"c{name}", kind) for name, kind in _TYPES.items())])
+        value = {
+            "string": "ü", "binary": b"\0", "bool": True, "int8": -128, "int16": 1, "int32": 2**31 - 1, "int64": -9,
+            "float": 0.1, "double": 0.1, "date32[day]": 9, "timestamp[us, tz=UTC]": 10**15 + 1,
+        }  # fmt: skip
+        full = {"take": "a", **{f"c{name}": value[name] for name in _TYPES}}
+        rows = pa.Table.from_pylist([full, {"take": "b"}], kinds)
+        with table.open(kinds, key=["take"], fingerprint="") as writer:
+            assert writer.append(rows) == 2
+        fs, path = store._files.arrow(table.name)
+        for read in (table.read(), ds.dataset(path, filesystem=fs).to_table()):
+            assert read.schema == kinds
+            assert read.equals(rows)
+
+    @pytest.mark.parametrize(
+        "kind", [pa.uint8(), pa.float16(), pa.timestamp("ns"), pa.timestamp("us"), pa.list_(pa.int8()), pa.null()]
+    )
+    def test_other_types_are_refused(self, table: Table, kind: pa.DataType) -> None:
+        with pytest.raises(Mismatch, match=r"cannot keep \{.x.: .*cast them first"):
+            table.open(pa.schema([("take", pa.string()), ("x", kind)]), key=["take"], fingerprint="")
+        assert not table.exists()
 
     def test_keys_of_several_columns_do_not_run_together(self, table: Table) -> None:
         kinds = pa.schema([("a", pa.string()), ("b", pa.string()), ("n", pa.int8())])
