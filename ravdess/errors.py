@@ -35,6 +35,10 @@ class BadSource(RavdessError, ValueError):
     """A source of clips that is absent, unreadable or of no known kind."""
 
 
+class DownloadFailed(RavdessError, RuntimeError):
+    """A file that could not be fetched, or not verified."""
+
+
 class LeakError(RavdessError, ValueError):
     """An actor or a take would stand on both sides of a split."""
 

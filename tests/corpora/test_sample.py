@@ -214,7 +214,7 @@ def test_unheard_actors_are_told_well_above_chance_and_below_perfect() -> None:
 
     recipe = feature_set("mfcc_stats")
     clips = list(Options().clips())
-    x = np.array([recipe.extract(speak(clip) / np.float32(32768), SAMPLE_RATE) for clip in clips])
+    x = np.array([recipe.extract((speak(clip) / 32768).astype(np.float32), SAMPLE_RATE) for clip in clips])
     y, actors = np.array([clip.emotion for clip in clips]), [clip.actor for clip in clips]
     model = make_pipeline(StandardScaler(), SVC(C=10))
     predicted = cross_val_predict(model, x, y, groups=actors, cv=GroupKFold(6))
