@@ -16,7 +16,7 @@ from ravdess.families import Family, family
 from ravdess.search.asked import LEAKY, deal, make_request
 from ravdess.search.explore import Explored, Explorer, Step
 from ravdess.search.ledger import Ledger
-from ravdess.search.plan import Candidate, Choice, Trial
+from ravdess.search.plan import Candidate, Choice, Fits, Trial
 from ravdess.search.rows import choose_rows
 from ravdess.search.run import InProcess, slow_first
 from storage import Store
@@ -174,7 +174,7 @@ def test_leaky_folds_share_actors_and_say_so(tmp_path: Path) -> None:
 
 def test_long_trials_come_first() -> None:
     families = {name: family(name) for name in ("svm", "xgboost", "random_forest")}
-    fits = {("a", "b"): [("a",)]}
+    fits: Fits = {("a", "b"): [("a",)]}
     trials = [Trial(Candidate(name, {}), "random", fits) for name in families]
     assert [t.candidate.family for t in slow_first(trials, families)] == ["xgboost", "random_forest", "svm"]
     measured = {"svm": 1.0, "random_forest": 9.0, "xgboost": 3.0}

@@ -134,7 +134,7 @@ def test_a_mean_is_over_the_questions_own_choosers() -> None:
         for fold in excluded:
             scores.add(candidate, excluded, {(fold,): [at + 0.1 * int(fold[-1])]})
     # Judge 01: fold 02 by the fit without 01 and 02 (the first), fold 03 by the fit without 01 and 03 (the second).
-    assert scores.mean_curve(candidate, question) == [pytest.approx((0.2 + 1.3) / 2)]
+    assert scores.mean_curve(candidate, question) == pytest.approx([(0.2 + 1.3) / 2])
 
 
 def test_a_candidate_that_failed_for_one_judge_may_still_serve_another() -> None:

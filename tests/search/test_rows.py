@@ -28,7 +28,9 @@ def test_the_digest_notices_a_number_a_label_a_row_and_no_file_name() -> None:
     digest = choose_rows(table, features="toy").digest
     assert choose_rows(table.assign(source="elsewhere"), features="toy").digest == digest
     number = table.copy()
-    number.loc[3, "f2"] = np.nextafter(number.loc[3, "f2"], np.float32(9))
+    values = number["f2"].to_numpy(dtype=np.float32, copy=True)
+    values[3] = np.nextafter(values[3], np.float32(9))
+    number["f2"] = values
     label = table.copy()
     label.loc[3, "emotion"] = "sad" if label.loc[3, "emotion"] != "sad" else "calm"
     for other in (number, label, table.iloc[1:]):

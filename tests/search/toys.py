@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ravdess.clips import EMOTIONS, all_takes
 from ravdess.families import Family
-from ravdess.families.space import Choice, Params, Real
+from ravdess.families.space import Choice, Params, Real, Space
 
 if TYPE_CHECKING:
     from ravdess.families import Floats, Labels
@@ -104,5 +104,5 @@ def centroids(*, broken: bool = False) -> Family:
         raise NotImplementedError
 
     metrics = ("square", "broken", "city") if broken else ("square", "city")
-    space = {"metric": Choice(metrics), "sharp": Real(0.3, 1.2, step=0.15)}
+    space: Space = {"metric": Choice(metrics), "sharp": Real(0.3, 1.2, step=0.15)}
     return Family("centroids", space, {"metric": "city", "sharp": 0.5}, build, load, "columns", STAGES)
