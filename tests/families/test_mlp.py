@@ -1,0 +1,130 @@
+"""The dense network: what a saved file may hold, and that it is quiet, small and blind to its process."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ravdess.errors import BadBundle
+from ravdess.families import family
+
+QUICK = {"epochs": 10}
+
+
+def rows() -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+    rng = np.random.default_rng(3)
+    y = np.array(["angry", "calm", "sad"] * 30)
+    return (rng.normal(size=(90, 6)) + np.arange(90)[:, None] % 3).astype(np.float32), y
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    X, y = rows()
+    family("mlp").build(QUICK).fit(X, y).save(tmp_path)
+    return tmp_path
+
+
+def rewrite(path: Path, change: Callable[[Any], Any], **more: bytes) -> None:
+    """Rewrite the configuration inside a `.keras` file, and add members."""
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    members["config.json"] = json.dumps(change(json.loads(members["config.json"]))).encode()
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in {**members, **more}.items():
+            file.writestr(name, data)
+
+
+def test_a_lambda_is_refused(saved: Path) -> None:
+    import keras
+
+    inputs = keras.Input((6,))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x[:, :3])(inputs)).save(saved / "model.keras")
+    with pytest.raises(BadBundle, match=r"names .*'Lambda'.* not loaded"):
+        family("mlp").load(saved)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"module": "os", "class_name": "system", "config": {"command": "true"}, "registered_name": None},
+        {"module": "keras.layers", "class_name": "TorchModuleWrapper", "config": {}, "registered_name": None},
+        {"module": "subprocess", "class_name": "Dense", "config": {}, "registered_name": None},
+        {"module": "keras.layers", "class_name": "Dense", "config": {}, "registered_name": "mine>Dense"},
+        {"class_name": ["Dense"], "config": {}},
+    ],
+)
+def test_a_foreign_class_is_refused_wherever_it_stands(saved: Path, foreign: dict[str, Any]) -> None:
+    def change(config: Any) -> Any:
+        config["config"]["layers"][1]["config"]["noise_shape"] = [foreign]
+        return config
+
+    rewrite(saved / "model.keras", change)
+    with pytest.raises(BadBundle, match="which no mlp is made of"):
+        family("mlp").load(saved)
+
+
+def test_a_member_that_keras_does_not_write_is_refused(saved: Path) -> None:
+    rewrite(saved / "model.keras", lambda config: config, **{"assets/../../evil": b"x"})
+    with pytest.raises(BadBundle, match="unexpected members"):
+        family("mlp").load(saved)
+
+
+def test_another_number_of_classes_is_refused(saved: Path) -> None:
+    about = json.loads((saved / "model.json").read_text())
+    (saved / "model.json").write_text(json.dumps({**about, "classes": ["angry", "calm"]}))
+    with pytest.raises(BadBundle, match="expected 2 classes"):
+        family("mlp").load(saved)
+
+
+def test_fewer_rows_than_a_batch_and_a_batch_left_over_are_fitted() -> None:
+    X, y = rows()
+    for n in (3, 63, 65):
+        assert np.isfinite(family("mlp").build(QUICK).fit(X[:n], y[:n]).predict_proba(X)).all()
+
+
+def test_a_hundred_thousand_rows_are_judged_as_one_would_be() -> None:
+    X, y = rows()
+    model = family("mlp").build(QUICK).fit(X, y)
+    many = np.tile(X, (200, 1))
+    assert model.predict_proba(many) == pytest.approx(np.tile(model.predict_proba(X), (200, 1)), abs=1e-6)
+    assert model.predict_proba(X[:0]).shape == (0, 3)
+
+
+def test_fits_do_not_pile_up_in_memory() -> None:
+    """Keras's own optimizers leave 7 MB behind for each fit of a process."""
+    import psutil
+
+    X, y = rows()
+
+    def held_after(fits: int) -> int:
+        for _ in range(fits):
+            family("mlp").build(QUICK).fit(X, y)
+        gc.collect()
+        return int(psutil.Process().memory_info().rss)
+
+    before = held_after(4)
+    assert (held_after(12) - before) / 12 < 2e6
+
+
+def test_tensorflow_is_quiet_and_gets_the_threads_it_was_given() -> None:
+    code = (
+        "import numpy as np; from ravdess.families import family;"
+        "X = np.random.default_rng(0).normal(size=(90, 4)).astype('f4'); y = np.array(['sad', 'calm', 'angry'] * 30);"
+        "[family('mlp').build({'epochs': 1}, threads=2).fit(X, y).predict_proba(X) for _ in range(7)];"
+        "import tensorflow as tf; print(tf.config.threading.get_intra_op_parallelism_threads())"
+    )
+    quiet = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "KERAS"))}
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=quiet)
+    assert said.stdout.strip() == "2"
+    assert said.stderr == ""
