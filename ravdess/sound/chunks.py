@@ -1,7 +1,7 @@
 """What a sound file's headers promise against what it holds.
 
 libsndfile reads a truncated .wav, .aiff or .ogg without a word and returns what is left, so the promises are
-checked here, on the headers alone. Plain .wav samples are then unpacked here too, for a third of its price.
+checked here, on the headers alone. Plain .wav samples are then unpacked here too, for a tenth of its price.
 """
 
 from __future__ import annotations

@@ -55,13 +55,19 @@ PARAMETERS: Final = {
 """What fixes the numbers."""
 
 
+def heard(level: Floats) -> NDArray[np.bool_]:
+    """Which frames are loud enough to be listened to, by their RMS [shape=(t,)] beside the clip's loudest."""
+    loud: NDArray[np.bool_] = level > LOUD * level.max()
+    return loud
+
+
 def periodicity(power: Floats) -> Floats:
     """How well each frame repeats itself after each lag.
 
     Parameters
     ----------
-    power : np.ndarray [shape=(1025, t)]
-        Power spectra of Hann-windowed frames, see `ravdess.sound.frames.power_blocks`.
+    power : np.ndarray [shape=(257 or more, t)]
+        Power spectra of Hann-windowed frames, see `ravdess.sound.frames.power_blocks`; no bin above `BAND` is used.
 
     Returns
     -------
@@ -70,40 +76,35 @@ def periodicity(power: Floats) -> Floats:
     """
     from scipy.fft import irfft
 
-    band = np.zeros_like(power[: BAND.stop])
-    band[BAND.start :] = power[BAND.start : BAND.stop]
+    band = power[: BAND.stop].astype(np.complex64)
+    band[: BAND.start] = 0
     correlation = irfft(band, n=FRAME, axis=0)
     energy = np.maximum(correlation[0], np.finfo(np.float32).tiny)
     repeats: Floats = correlation[_LAGS.start - 1 : _LAGS.stop + 1] / (energy * _window_correlation())
     return repeats
 
 
-def track(repeats: Floats, level: Floats) -> Floats:
+def track(repeats: Floats) -> Floats:
     """The pitch of each frame.
 
     Parameters
     ----------
     repeats : np.ndarray [shape=(lags, t)]
-        A whole clip's `periodicity`.
-    level : np.ndarray [shape=(t,), non-negative]
-        Each frame's RMS.
+        The `periodicity` of all frames of a clip that are `heard`, in order.
 
     Returns
     -------
     np.ndarray [shape=(t,), dtype=float32]
         Hz, `LOW` ... `HIGH`; 0 where no voice is.
     """
-    pitch = np.zeros(len(level), np.float32)
-    loud = level > LOUD * level.max()
-    frequency, strength = _candidates(repeats[:, loud])
+    frequency, strength = _candidates(repeats)
     height = np.log2(frequency / np.float32(HIGH))
     score = strength + np.float32(OCTAVE_COST) * height
     found, voiced = _best(score, frequency, strength)
     if voiced.any():
         likely = _likely(np.log2(found / np.float32(HIGH)), voiced)
         found, voiced = _best(score - np.float32(MEDIAN_COST) * np.abs(height - likely), frequency, strength)
-        pitch[loud] = np.where(voiced, found, 0)
-    return pitch
+    return np.where(voiced, found, np.float32(0))
 
 
 def _candidates(repeats: Floats) -> tuple[Floats, Floats]:

@@ -75,23 +75,23 @@ def _stats(y: Floats) -> Floats:
     """The 22 numbers of `spectral_stats`: each track's statistics, then pitch."""
     tracks = np.empty((len(TRACKS), frames.count(y)), np.float32)
     tracks[0], tracks[3] = frames.zero_crossing_rate(y), frames.rms(y)
-    repeats = []
+    heard, repeats = pitch.heard(tracks[3]), []
     for at, power in frames.power_blocks(y):
-        repeats.append(pitch.periodicity(power))
+        repeats.append(pitch.periodicity(power[: pitch.BAND.stop, heard[at]]))
         magnitude = np.sqrt(power, out=power)
         tracks[1, at], tracks[2, at] = centroid(magnitude), rolloff(magnitude)
-    hertz = pitch.track(np.concatenate(repeats, axis=1), tracks[3])
+    hertz = pitch.track(np.concatenate(repeats, axis=1))
     ends = (tracks.mean(axis=1), tracks.std(axis=1), tracks.min(axis=1), tracks.max(axis=1))
-    return np.concatenate([np.stack(ends, axis=1).ravel(), _pitch_stats(hertz)])
+    return np.concatenate([np.stack(ends, axis=1).ravel(), _pitch_stats(hertz, len(heard))])
 
 
-def _pitch_stats(hertz: Floats) -> Floats:
-    """Mean, deviation and percentiles of the voiced frames, all 0 when there is none, and their share of all."""
+def _pitch_stats(hertz: Floats, total: int) -> Floats:
+    """Mean, deviation and percentiles of the voiced frames, all 0 when there is none, and their share of `total`."""
     voiced = hertz[hertz > 0]
     if not len(voiced):
         return np.zeros(len(PITCH), np.float32)
     centiles = np.percentile(voiced, [5, 50, 95])
-    return np.array([voiced.mean(), voiced.std(), *centiles, len(voiced) / len(hertz)], np.float32)
+    return np.array([voiced.mean(), voiced.std(), *centiles, len(voiced) / total], np.float32)
 
 
 FEATURE_SETS.register(

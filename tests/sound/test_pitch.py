@@ -6,13 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravdess.sound import frames
-from ravdess.sound.pitch import HIGH, LOW, _window_correlation, periodicity, track
+from ravdess.sound.pitch import HIGH, LOW, _window_correlation, heard, periodicity, track
 from tests.sound.waves import SR, Floats, harmonics, noise, sine
 
 
 def pitch(y: Floats) -> Floats:
-    repeats = np.concatenate([periodicity(power) for _, power in frames.power_blocks(y)], axis=1)
-    return track(repeats, frames.rms(y))
+    loud = heard(frames.rms(y))
+    repeats = np.concatenate([periodicity(power[:, loud[at]]) for at, power in frames.power_blocks(y)], axis=1)
+    hertz = np.zeros(len(loud), np.float32)
+    hertz[loud] = track(repeats)
+    return hertz
 
 
 @settings(max_examples=60, deadline=None)
