@@ -10,8 +10,9 @@ from storage.errors import BadName, NotFound
 from storage.files import files_at
 from storage.folder import Folder
 from storage.frames import Frames, Shards
+from storage.log import existing
 from storage.names import checked, checked_part
-from storage.table import Table, existing
+from storage.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +110,7 @@ class Store:
 
     def _frame(self, table: Table, columns: Sequence[str] | None = None, version: int | None = None) -> pd.DataFrame:
         frame: pd.DataFrame = table.read_sorted(columns, version).to_pandas(split_blocks=True, self_destruct=True)
-        return frame
+        return frame.copy()  # pandas may not write to Arrow's memory
 
     # Frames ---------------------------------------------------------------------------------------------------------
 

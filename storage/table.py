@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from storage.errors import Damaged, NotFound, StorageError, UnknownFormat, Unreachable
+from storage.errors import Damaged, NotFound, StorageError, Unreachable
 from storage.files import Files
+from storage.log import FIRST_ENTRY, Add, Meta, adds, arrow_schema, existing, pa_mask
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,49 +18,7 @@ if TYPE_CHECKING:
     from storage.keys import KeyIndex
     from storage.writer import Writer
 
-FORMAT: Final = 1
-"""The layout that SPEC.md describes. Readers refuse a higher one."""
-
-DATA_FILE: Final = re.compile(r"part-(?P<version>[0-9]{20})-[0-9a-f]{32}\.parquet")
 _FILES_AT_ONCE: Final = 32
-_FIRST_ENTRY: Final = "_delta_log/00000000000000000000.json"
-
-
-class Meta(NamedTuple):
-    """What a table says of itself, as JSON in the Delta table's description (SPEC 4.3)."""
-
-    format: int
-    key: tuple[str, ...]
-    fingerprint: str
-
-    def encode(self) -> str:
-        import json
-
-        return json.dumps({"format": self.format, "key": list(self.key), "fingerprint": self.fingerprint})
-
-    @classmethod
-    def decode(cls, text: str | None, where: str) -> Meta:
-        """Read what `encode` wrote. Raises UnknownFormat."""
-        import json
-
-        try:
-            said = json.loads(text or "")
-            version = int(said["format"])
-            if version <= FORMAT:
-                return cls(version, tuple(map(str, said["key"])), str(said["fingerprint"]))
-        except (ValueError, TypeError, KeyError) as error:
-            raise UnknownFormat(
-                f"{where} is a Delta table that this store did not make; read it with deltalake"
-            ) from error
-        raise UnknownFormat(f"{where} is of format {version}, this release reads up to {FORMAT}; install a newer one")
-
-
-def existing(files: Files) -> list[str]:
-    """The names of the tables in a store, sorted."""
-    names = ["clips", "rejects"]
-    for folder in ("features", "frames"):
-        names += [f"{folder}/{name}" for name in files.folders(folder)]
-    return [name for name in names if files.exists(f"{name}/{_FIRST_ENTRY}")]
 
 
 class Table:
@@ -89,27 +48,27 @@ class Table:
 
     def exists(self) -> bool:
         """Whether the table was made; it may have no rows yet."""
-        return self._files.exists(f"{self.name}/{_FIRST_ENTRY}")
+        return self._files.exists(f"{self.name}/{FIRST_ENTRY}")
 
     def version(self) -> int:
         """The number of the newest commit; the table was made by commit 0."""
-        return int(self._load().version())
+        return int(self.load().version())
 
     def fingerprint(self) -> str | None:
         """What was said to `open` when the table was made; None while there is no table."""
-        return self._meta(self._load()).fingerprint if self.exists() else None
+        return self.meta(self.load()).fingerprint if self.exists() else None
 
     def key(self) -> list[str]:
         """The names of the key columns."""
-        return list(self._meta(self._load()).key)
+        return list(self.meta(self.load()).key)
 
     def schema(self) -> pa.Schema:
         """The columns, in order."""
-        return arrow_schema(self._load())
+        return arrow_schema(self.load())
 
     def count(self) -> int:
         """The number of rows, from the log alone."""
-        return sum(add.rows for add in adds(self._load()))
+        return sum(add.rows for add in adds(self.load()))
 
     def read(self, columns: Sequence[str] | None = None, version: int | None = None) -> pa.Table:
         """The rows in the order in which they were committed.
@@ -128,20 +87,20 @@ class Table:
         Damaged
             A data file that the log names is missing.
         """
-        return self._rows(self._load(version), columns)
+        return self._rows(self.load(version), columns)
 
     def read_sorted(self, columns: Sequence[str] | None = None, version: int | None = None) -> pa.Table:
         """The same rows in the order of their keys, whatever order and pieces they were computed in."""
-        delta = self._load(version)
-        key = self._meta(delta).key
+        delta = self.load(version)
+        key = self.meta(delta).key
         wanted = None if columns is None else [*columns, *(name for name in key if name not in columns)]
         rows = self._rows(delta, wanted).sort_by([(name, "ascending") for name in key])
         return rows if columns is None else rows.select(list(columns))
 
     def keys(self) -> pa.Table:
         """The key columns of every row."""
-        delta = self._load()
-        return self._rows(delta, self._meta(delta).key)
+        delta = self.load()
+        return self._rows(delta, self.meta(delta).key)
 
     def _rows(self, delta: DeltaTable, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa
@@ -160,8 +119,8 @@ class Table:
             return rows
         from storage.keys import KeyIndex, digests
 
-        delta = self._load()
-        key = self._meta(delta).key
+        delta = self.load()
+        key = self.meta(delta).key
         absent = sorted(set(key) - set(rows.column_names))
         if absent:
             raise NotFound(f"the rows lack the key columns {absent} of {self.where}")
@@ -186,9 +145,10 @@ class Table:
         Mismatch
             The table stands with another schema, key or fingerprint.
         """
-        from storage.writer import open_writer
+        from storage.opening import made
+        from storage.writer import Writer
 
-        return open_writer(self, schema, tuple(key), fingerprint)
+        return Writer(self, made(self, schema, tuple(key), fingerprint))
 
     # What `Writer` shares -------------------------------------------------------------------------------------------
 
@@ -197,7 +157,7 @@ class Table:
         """The store's files."""
         return self._files
 
-    def _load(self, version: int | None = None) -> DeltaTable:
+    def load(self, version: int | None = None) -> DeltaTable:
         """The table's log, newest or at `version`, refused where SPEC 4.3 says so."""
         from deltalake import DeltaTable
 
@@ -206,14 +166,14 @@ class Table:
             raise NotFound(f"no {self.where}; " + (f"tables there: {there}" if there else "it holds no tables yet"))
         with self.talking():
             delta = DeltaTable(self.path, storage_options=self._files.options)
-            self._meta(delta)
+            self.meta(delta)
             if version is not None:
                 if not 0 <= version <= delta.version():
                     raise NotFound(f"no version {version} of {self.where}; there are 0 to {delta.version()}")
                 delta.load_as_version(version)
             return delta
 
-    def _meta(self, delta: DeltaTable) -> Meta:
+    def meta(self, delta: DeltaTable) -> Meta:
         return Meta.decode(delta.metadata().description, self.where)
 
     def unreachable(self, error: Exception | None) -> Unreachable:
@@ -275,35 +235,3 @@ class Table:
 
         for piece in self.pieces(files, schema, key):
             index.add(digests(piece, key))
-
-
-class Add(NamedTuple):
-    """A data file that the log names."""
-
-    path: str
-    size: int
-    rows: int
-
-
-def adds(delta: DeltaTable, known: Collection[str] = ()) -> list[Add]:
-    """The data files of a loaded table but the `known` ones, in the order of their commits, which their names tell."""
-    import pyarrow as pa
-
-    actions = pa.table(delta.get_add_actions(flatten=True)).select(["path", "size_bytes", "num_records"])
-    if known:
-        actions = actions.filter(pa_mask([path not in known for path in actions["path"].to_pylist()]))
-    return sorted(Add(*row) for row in zip(*(column.to_pylist() for column in actions.columns), strict=True))
-
-
-def arrow_schema(delta: DeltaTable) -> pa.Schema:
-    """The columns of a loaded table."""
-    import pyarrow as pa
-
-    return pa.schema(delta.schema().to_arrow())
-
-
-def pa_mask(mask: Any) -> pa.Array:
-    """A numpy mask for `pyarrow.Table.filter`."""
-    import pyarrow as pa
-
-    return pa.array(mask, pa.bool_())

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
 import random
 import re
 import threading
 import time
-from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
 from deltalake.transaction import AddAction
 
-from storage import steps
-from storage.errors import Closed, CommitFailed, Mismatch, StorageError
+from storage import opening, steps
+from storage.datafile import add_action, parquet
+from storage.errors import Closed, CommitFailed, StorageError
 from storage.keys import KeyIndex, digests, firsts
-from storage.names import checked_column
-from storage.schemas import fitted, normal
-from storage.table import DATA_FILE, FORMAT, Meta, Table, adds, arrow_schema, pa_mask
+from storage.log import DATA_FILE, adds, arrow_schema, pa_mask
+from storage.schemas import fitted
+from storage.table import Table
 
 if TYPE_CHECKING:
     from storage.keys import Digests
@@ -31,70 +28,7 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 100
 """How often an append tries to win against other writers before it gives up."""
 
-CHECKPOINT_INTERVAL: Final = 100
-"""Commits from one checkpoint of the log to the next, so that a reader opens at most so many small files."""
-
 _STAGED_ENTRY: Final = re.compile(r"(?P<version>[0-9]{20})\.json#[0-9]+")
-_LONGEST_BOUND: Final = 256  # characters; a longer key is left out of the row statistics, never cut
-
-
-def open_writer(table: Table, schema: pa.Schema, key: tuple[str, ...], fingerprint: str) -> Writer:
-    """Behind `Table.open`."""
-    for column in key:
-        checked_column(column)
-    schema = normal(schema, key, table.where)
-    wanted = Meta(FORMAT, key, fingerprint)
-    if not table.exists():
-        _create(table, schema, wanted)
-    delta = table._load()
-    stands = table._meta(delta)
-    for what, yours, theirs in (
-        ("fingerprint", fingerprint, stands.fingerprint),
-        ("key", list(key), list(stands.key)),
-        ("schema", *_difference(schema, arrow_schema(delta))),
-    ):
-        if yours != theirs:
-            raise Mismatch(
-                f"{table.where} was made with another {what}:\n\texpected {theirs}\n\tyours is {yours}\n"
-                "what stands under a name never changes: use another name or another store"
-            )
-    return Writer(table, delta, schema, key)
-
-
-def _difference(yours: pa.Schema, theirs: pa.Schema) -> tuple[list[str], list[str]]:
-    """The columns, by place, in which two schemas differ; two empty lists when they are one."""
-    pairs = itertools.zip_longest(*([f"{field.name} {field.type}" for field in schema] for schema in (yours, theirs)))
-    unlike = [pair for pair in pairs if pair[0] != pair[1]]
-    return [str(ours or "nothing") for ours, _ in unlike], [str(stands or "nothing") for _, stands in unlike]
-
-
-def _create(table: Table, schema: pa.Schema, meta: Meta) -> None:
-    """Commit version 0, unless another process does so first (SPEC 3.3)."""
-    stray = [name for name in table.files.names(table.name) if name.endswith(".parquet")]
-    if stray:
-        raise Mismatch(f"cannot make {table.where}: its folder holds {stray[0]!r} but no log; move that away first")
-    steps.reached("creating")
-    try:
-        with table.talking():
-            DeltaTable.create(
-                table.path,
-                schema,
-                mode="error",
-                name=table.name,
-                description=meta.encode(),
-                configuration={
-                    "delta.appendOnly": "true",
-                    # Old versions stay readable; only the key columns' bounds are worth keeping in the log.
-                    "delta.enableExpiredLogCleanup": "false",
-                    "delta.dataSkippingStatsColumns": ",".join(meta.key),
-                    "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
-                },
-                storage_options=table.files.options,
-            )
-    except StorageError:
-        if not table.exists():  # or else another made it between our look and our commit
-            raise
-    steps.reached("created")
 
 
 class Writer:
@@ -104,13 +38,13 @@ class Writer:
     turns.
     """
 
-    def __init__(self, table: Table, delta: DeltaTable, schema: pa.Schema, key: Sequence[str]) -> None:
+    def __init__(self, table: Table, delta: DeltaTable) -> None:
         self._table = table
         self._files = table.files
         self._delta = delta
         self._delta_schema = delta.schema()
-        self.schema = schema
-        self.key = list(key)
+        self.schema = arrow_schema(delta)
+        self.key = list(table.meta(delta).key)
         self._lock = threading.Lock()
         self._closed = False
         self._behind = True
@@ -127,10 +61,6 @@ class Writer:
         except (StorageError, OSError):
             if error is None:  # the first error says more than that tidying up failed too
                 raise
-
-    def __len__(self) -> int:
-        """The keys that the table holds, as far as this writer has looked."""
-        return len(self._index)
 
     def close(self) -> None:
         """Sweep once more, for writers that were killed meanwhile, and refuse further rows."""
@@ -183,11 +113,11 @@ class Writer:
         """Place a data file and commit it at the next version; False, and no file, if that was taken (SPEC 3.2)."""
         version = self._delta.version()
         name = f"part-{version:020d}-{os.urandom(16).hex()}.parquet"
-        data = _parquet(rows)
+        data = parquet(rows)
         self._files.put(self._path(name), data)
         steps.reached("file placed")
         try:
-            self._commit([_add_action(name, data.size, rows, self.key)])
+            self._commit([add_action(name, data.size, rows, self.key)])
             failure = None
             steps.reached("committed")
         except Exception as error:  # what it means is read from the log, not from the error (SPEC 3.2)
@@ -220,7 +150,7 @@ class Writer:
     def _sync(self, version: int) -> None:
         """Have the commit outlive a power cut too: deltalake only links its files (SPEC 3.2)."""
         names = [f"{version:020d}.json"]
-        if (version + 1) % CHECKPOINT_INTERVAL == 0:
+        if (version + 1) % opening.CHECKPOINT_INTERVAL == 0:
             names += [f"{version:020d}.checkpoint.parquet", "_last_checkpoint"]
         self._files.sync(*(self._path(f"_delta_log/{name}") for name in names))
 
@@ -286,36 +216,3 @@ class Writer:
 
     def _path(self, name: str) -> str:
         return f"{self._table.name}/{name}"
-
-
-def _parquet(rows: pa.Table) -> Any:
-    """The rows as one Parquet file (SPEC 4.4)."""
-    floats = {field.name for field in rows.schema if pa.types.is_floating(field.type)}
-    others = [name for name in rows.column_names if name not in floats]
-    texts = [name for name in others if rows.schema.field(name).type == pa.string()]
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        rows,
-        sink,
-        # Measured on 50 rows of 120 floats: compressing these makes a file no smaller and reading it slower by half,
-        # and Arrow's own copy of the schema is a fifth of the file.
-        compression={name: "none" if name in floats else "zstd" for name in rows.column_names},
-        use_dictionary=texts,
-        write_statistics=others,
-        store_schema=False,
-    )
-    return sink.getvalue()
-
-
-def _add_action(name: str, size: int, rows: pa.Table, key: Sequence[str]) -> AddAction:
-    import pyarrow.compute as pc
-
-    bounds = {column: pc.min_max(rows[column]).as_py() for column in key}
-    kept = {column: bound for column, bound in bounds.items() if len(str(bound)) < _LONGEST_BOUND}
-    stats = {
-        "numRecords": rows.num_rows,
-        "minValues": {column: bound["min"] for column, bound in kept.items()},
-        "maxValues": {column: bound["max"] for column, bound in kept.items()},
-        "nullCount": dict.fromkeys(key, 0),
-    }
-    return AddAction(name, size, {}, time.time_ns() // 1_000_000, data_change=True, stats=json.dumps(stats))

@@ -15,7 +15,7 @@ import pytest
 
 from storage import Store, Table, Writer, steps
 from storage.errors import CommitFailed, Damaged, Unreachable
-from storage.table import DATA_FILE, adds
+from storage.log import DATA_FILE, adds
 from tests.storage.workers import Workers, rows, schema
 
 
@@ -86,7 +86,7 @@ class TestDeath:
             after = before + ["new", "newer"] * (step == "committed")
             assert takes(table) == plain(table) == sorted(after)
             assert hidden(table) == []
-            assert data_files(table) == [add.path for add in adds(table._load())]
+            assert data_files(table) == [add.path for add in adds(table.load())]
             assert writer.append(rows(["new", "newer", "newest"])) == 3 - 2 * (step == "committed")
         assert takes(table) == plain(table) == sorted([*before, "new", "newer", "newest"])
 
@@ -100,6 +100,13 @@ class TestDeath:
             assert workers.run(store=store.url, table=table.name, takes=["a"], crash="file placed") == -9
             writer.append(rows(["a"]))
             assert plain(table) == ["a", "a"]  # until then
+        assert plain(table) == takes(table) == ["a"]
+
+    def test_also_when_the_log_has_gone_on_since(self, store: Store, table: Table, workers: Workers) -> None:
+        told = {"store": store.url, "table": table.name}
+        with opened(table):
+            assert workers.run(**told, takes=["a"]) == 0
+            assert workers.run(**told, takes=["b"], crash="file placed") == -9
         assert plain(table) == takes(table) == ["a"]
 
 
@@ -354,7 +361,7 @@ class TestLeftovers:
         assert hidden(table) == []
 
     def test_an_unfinished_checkpoint(self, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("storage.writer.CHECKPOINT_INTERVAL", 3)
+        monkeypatch.setattr("storage.opening.CHECKPOINT_INTERVAL", 3)
         with opened(table) as writer:
             for take in "abcdefg":
                 writer.append(rows([take]))

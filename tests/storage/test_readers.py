@@ -20,7 +20,7 @@ EXPECTED = [(take, 2.0) for take in ("a0", "a1", "a2", "a3", "a4")]
 @pytest.fixture
 def table(local_store: Store, monkeypatch: pytest.MonkeyPatch) -> Table:
     """Five rows in five files, a checkpoint, and what a killed writer leaves on a disk."""
-    monkeypatch.setattr("storage.writer.CHECKPOINT_INTERVAL", 2)
+    monkeypatch.setattr("storage.opening.CHECKPOINT_INTERVAL", 2)
     made = local_store.table("features/one")
     with made.open(schema(), key=["take"], fingerprint="1") as writer:
         for take, _ in EXPECTED:
