@@ -38,21 +38,20 @@ def parser(doc: str, examples: str) -> argparse.ArgumentParser:
 
 
 def run(job: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
-    """Run a job; what it refuses becomes one line on stderr and status 1, an interrupt status 130."""
-    from ravdess.errors import RavdessError
-    from storage.errors import StorageError
-
+    """Run a job; what this project refuses becomes one line on stderr and status 1, an interrupt status 130."""
     try:
         return job(arguments)
-    except (RavdessError, StorageError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt:
         print("\ninterrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
         return 130
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in ("ravdess", "storage"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
 
 
 class Progress:
