@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ravdess.clips import CLIP_COLUMNS, MODALITIES
+from ravdess.corpora.columns import numbers, strings, table
 from ravdess.corpora.files import MAX_BYTES, MEDIA, SOUND, VIDEO, Entry, entries, read_bytes
 from ravdess.errors import BadClip, BadName, RavdessError
 
@@ -21,6 +22,7 @@ MARKER: Final = "ravdess-corpus.json"
 """A folder that holds this file says which corpus it is, ``{"corpus": "sample"}``, for itself and all below it."""
 
 PREFERRED: Final = {"sound": ("audio-only", "audio-video"), "picture": ("audio-video", "video-only")}
+_TOLD: Final = ("actor", "gender", "channel", "emotion", "intensity", "statement", "modality")
 _ARCHIVES: Final = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
 
 
@@ -149,8 +151,6 @@ def choose(clips: pa.Table, *, modality: str, every_file: bool = False) -> pa.Ta
     RavdessError
         Another `modality`.
     """
-    import pyarrow as pa
-
     if modality not in PREFERRED:
         raise RavdessError(f"unknown modality {modality!r}, expected one of {sorted(PREFERRED)}")
     order = PREFERRED[modality]
@@ -165,7 +165,7 @@ def choose(clips: pa.Table, *, modality: str, every_file: bool = False) -> pa.Ta
         before = chosen.setdefault((corpus, take, 0), row)
         if order.index(kind) < order.index(clips["modality"][before].as_py()):
             chosen[corpus, take, 0] = row
-    return clips.take(pa.array(sorted(chosen.values()), pa.int64()))
+    return clips.take(numbers(sorted(chosen.values())))
 
 
 def _judge(entry: Entry, corpus: Corpus) -> ClipName:
@@ -242,29 +242,20 @@ def _clips(kept: list[Found]) -> pa.Table:
     import pyarrow as pa
 
     kept = sorted(kept, key=lambda one: (one.clip.name, one.entry.uri))
-    text = [name for name in CLIP_COLUMNS if name not in ("source_digest", "repetition")]
-    values: dict[str, Iterable[object]] = {
-        "clip": (one.clip.name for one in kept),
-        "corpus": (one.corpus for one in kept),
-        "source": (one.entry.uri for one in kept),
-        "quick_digest": (one.entry.digest for one in kept),
+    columns = {
+        "clip": strings(one.clip.name for one in kept),
+        "take": strings(one.clip.take for one in kept),
+        "corpus": strings(one.corpus for one in kept),
+        **{name: strings(getattr(one.clip, name) for one in kept) for name in _TOLD},
+        "repetition": numbers((one.clip.repetition for one in kept), "b"),
+        "source": strings(one.entry.uri for one in kept),
+        "size": numbers(one.entry.size for one in kept),
+        "quick_digest": strings(one.entry.digest for one in kept),
     }
-    columns: dict[str, pa.Array] = {}
-    for name in (*CLIP_COLUMNS[:-1], "size", "quick_digest"):
-        if name in text or name == "quick_digest":
-            column = values.get(name) or (getattr(one.clip, name) for one in kept)
-            columns[name] = pa.array(column, pa.string(), size=len(kept))
-        elif name == "size":
-            columns[name] = pa.array((one.entry.size for one in kept), pa.int64(), size=len(kept))
-        else:
-            columns[name] = pa.array((one.clip.repetition for one in kept), pa.int8(), size=len(kept))
-    return pa.table(columns)
+    order = (*CLIP_COLUMNS[: CLIP_COLUMNS.index("source_digest")], "size", "quick_digest")
+    return pa.table({name: columns[name] for name in order})
 
 
 def _rejects(rows: list[tuple[str, str, str]]) -> pa.Table:
-    import pyarrow as pa
-
-    rows = sorted(rows)
-    clip, source, reason = zip(*rows, strict=True) if rows else ((), (), ())
-    texts = {"clip": clip, "source": source, "stage": ["catalogue"] * len(rows), "reason": reason}
-    return pa.table({name: pa.array(list(column), pa.string()) for name, column in texts.items()})
+    staged = [(clip, source, "catalogue", reason) for clip, source, reason in sorted(rows)]
+    return table(staged, dict.fromkeys(("clip", "source", "stage", "reason"), str))

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ravdess.corpora import columns
 from ravdess.corpora.files import Entry, read_bytes
 from ravdess.errors import RavdessError
 
@@ -82,10 +83,7 @@ def notes(doubles: Iterable[Double]) -> list[str]:
 
 def table(doubles: Iterable[Double]) -> pa.Table:
     """The doubles as a table: clip, source, same_as, kept."""
-    import pyarrow as pa
-
-    schema = pa.schema([("clip", pa.string()), ("source", pa.string()), ("same_as", pa.string()), ("kept", pa.bool_())])
-    return pa.Table.from_pylist([one._asdict() for one in sorted(doubles)], schema)
+    return columns.table(sorted(doubles), {"clip": str, "source": str, "same_as": str, "kept": bool})
 
 
 def _groups(found: Iterable[Found], key: Callable[[Found], Any]) -> Iterator[list[Found]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ravdess.clips import CHANNELS, MODALITIES
+from ravdess.corpora import columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,8 +20,6 @@ _SHOWN = 5  # of the missing or rejected files; the tables have them all
 
 def counts(found: Catalogue) -> pa.Table:
     """Files by corpus, modality and channel: corpus, modality, channel, files, expected (null where unknown)."""
-    import pyarrow as pa
-
     here = Counter(_rows(found.clips, "corpus", "modality", "channel"))
     rows = []
     for name in _corpora(found):
@@ -31,9 +30,8 @@ def counts(found: Catalogue) -> pa.Table:
                 files, expected = here[name, modality, channel], whole[modality, channel] if complete else None
                 if files or expected:
                     rows.append((name, modality, channel, files, expected))
-    texts, numbers = ("corpus", "modality", "channel"), ("files", "expected")
-    schema = pa.schema([(name, pa.string()) for name in texts] + [(name, pa.int64()) for name in numbers])
-    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
+    kinds = {"corpus": str, "modality": str, "channel": str, "files": int, "expected": int}
+    return columns.table(rows, kinds)
 
 
 def verify(found: Catalogue) -> str:
@@ -119,8 +117,8 @@ def _complete(name: str) -> Mapping[str, ClipName]:
     return complete() if complete else {}
 
 
-def _rows(table: pa.Table, *columns: str) -> list[tuple[str, ...]]:
-    return list(zip(*(table[name].to_pylist() for name in columns), strict=True))
+def _rows(table: pa.Table, *names: str) -> list[tuple[str, ...]]:
+    return list(zip(*(table[name].to_pylist() for name in names), strict=True))
 
 
 def _files(number: int) -> str:

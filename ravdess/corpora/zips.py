@@ -42,7 +42,7 @@ def entries(archive: str) -> Iterator[Entry]:
         entry = Entry(
             prefix + member.filename.rstrip("/"), member.file_size, f"crc:{member.file_size}:{member.CRC:08x}"
         )
-        if member.is_dir():
+        if member.filename.endswith("/"):  # is_dir() trips over an empty name
             if entry.ending in MEDIA:
                 yield entry._replace(problem="a folder, not a file")
             continue

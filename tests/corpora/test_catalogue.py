@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
 from collections import Counter
 from pathlib import Path
@@ -349,6 +351,15 @@ def test_a_file_that_cannot_be_opened_is_named(put: Put, tmp_path: Path, monkeyp
     assert reasons(found) == {f"{NAME}.wav": "cannot be read: Permission denied"}
     with pytest.raises(BadClip, match="cannot be read: Permission denied"):
         read_bytes(str(locked))
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = (
+        "import sys; from ravdess.corpora import catalogue, choose; found = catalogue('sample:actors=2,takes=2');"
+        "choose(found.clips, modality='sound'); found.verify();"
+        "print({'pandas', 'ray', 'av', 'cv2', 'librosa', 'scipy', 'sklearn', 'soundfile'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 @pytest.mark.data

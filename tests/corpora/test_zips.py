@@ -184,6 +184,12 @@ def test_empty_members_folders_named_wav_and_zips_in_zips(put: Put) -> None:
     }
 
 
+def test_a_member_without_a_name_is_passed_over(put: Put) -> None:
+    content = packed({"x": b"", f"{NAME}.wav": b"s"}).replace(b"x", b"\0")
+    found = catalogue(put("x.zip", content))
+    assert (found.clips.num_rows, found.ignored) == (1, 1)
+
+
 def test_macos_shadow_files_are_passed_over(put: Put) -> None:
     found = catalogue(put("x.zip", packed({f"{NAME}.wav": b"x", f"__MACOSX/._{NAME}.wav": b"y"})))
     assert (found.clips.num_rows, found.rejects.num_rows, found.ignored) == (1, 0, 1)

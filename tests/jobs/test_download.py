@@ -448,7 +448,7 @@ def test_two_downloads_of_one_file_do_not_mix(server: Zenodo, folder: Path, caps
 
 def test_killed_and_run_again(server: Zenodo, folder: Path) -> None:
     server.contents[SPEECH] = made(SPEECH, 30 << 20)
-    command = [sys.executable, JOB, "--record-url", f"{server.url}/record", "--to", folder, "--json"]
+    command = [sys.executable, str(JOB), "--record-url", f"{server.url}/record", "--to", str(folder), "--json"]
     part = folder / f"{SPEECH}.part"
     server.faults = [f"break {5 << 20}", f"break {5 << 20}"]  # each is followed by a pause of a second
     job = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
