@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ravdess.corpora import face, voice
+from ravdess.corpora.painter import Painter
 
 if TYPE_CHECKING:
     from av import AudioFrame
@@ -50,7 +51,7 @@ def film(clip: Clip, *, seed: int = 0, height: int = 180, comment: str = "") -> 
     frames = int(len(sound) * PICTURE_RATE / voice.SAMPLE_RATE)
     moved = face.actions(clip, seed, voice.loudness(sound, float(PICTURE_RATE), frames))
     width = 2 * round(height * 8 / 9)
-    painter = face.Painter(face.look(clip, seed), width, height)
+    painter = Painter(face.look(clip, seed), width, height)
     file = io.BytesIO()
     with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         container.metadata["comment"] = comment

@@ -126,6 +126,14 @@ def test_writing_goes_on_where_it_broke_off(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_another_seed_replaces_what_stands(tmp_path: Path) -> None:
+    write(tmp_path, actors=1, takes=1, modalities=("video-only",), height=48)
+    first = next(tmp_path.rglob("*.mp4")).read_bytes()
+    assert write(tmp_path, actors=1, takes=1, modalities=("video-only",), height=48, seed=1) == 1
+    assert next(tmp_path.rglob("*.mp4")).read_bytes() != first
+    assert write(tmp_path, actors=1, takes=1, modalities=("video-only",), height=48, seed=1) == 0
+
+
 def test_sound_is_as_the_publishers_files_are() -> None:
     content = read_bytes(f"sample:seed=0/{NAME}.wav")
     file = soundfile.SoundFile(io.BytesIO(content))
@@ -299,7 +307,8 @@ def test_lips_follow_the_sound_and_faces_the_emotion() -> None:
 def test_a_face_detector_finds_one_face_in_the_middle() -> None:
     import cv2
 
-    from ravdess.corpora.face import Painter, actions, look
+    from ravdess.corpora.face import actions, look
+    from ravdess.corpora.painter import Painter
 
     detector = cv2.CascadeClassifier(str(Path(cv2.__file__).with_name("data") / "haarcascade_frontalface_default.xml"))
     found = 0
