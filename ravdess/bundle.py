@@ -135,9 +135,11 @@ class Bundle:
             Columns are missing or too many, a number is not finite, or an enrolled model is not told the actors.
         """
         rows = self._rows(X)
+        result = np.zeros((len(rows), len(self.labels)))
+        if not len(rows):
+            return result
         ready = normalise_by_actor(rows, self._owners(X) if groups is None else groups) if self.enrolled else rows
         known = self.estimator.predict_proba(self.standardiser.transform(ready))
-        result = np.zeros((len(rows), len(self.labels)))
         result[:, [self.labels.index(label) for label in self.estimator.classes_.tolist()]] = known
         return result
 

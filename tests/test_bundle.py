@@ -96,6 +96,11 @@ def test_probabilities_stand_in_label_order_and_an_unseen_emotion_has_none() -> 
     assert bundle.predict(X).tolist() == [EMOTIONS[i] for i in p.argmax(axis=1)]
 
 
+def test_no_rows_get_no_probabilities() -> None:
+    assert made().predict_proba(np.zeros((0, 6))).shape == (0, 8)
+    assert made().predict(np.zeros((0, 6))).tolist() == []
+
+
 def test_a_frames_columns_are_taken_by_name_and_others_are_ignored() -> None:
     X, _, _ = rows()
     bundle = made()

@@ -44,7 +44,10 @@ class StagedEstimator(Estimator, Protocol):
     """An estimator that grows in stages (boosting rounds, epochs) and can predict as of each of them."""
 
     def staged_predict_proba(self, X: Floats) -> Iterator[NDArray[np.float64]]:
-        """`predict_proba` as of each stage of the family's `stages`, in order, the last being the whole model."""
+        """`predict_proba` as of each of the family's `stages` that the fit passed, the last being the whole model.
+
+        Stage s of a longer fit is the very model that a fit of s stages gives.
+        """
         ...
 
 

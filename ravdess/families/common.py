@@ -78,6 +78,15 @@ def reached(stages: Sequence[int], last: int) -> list[int]:
     return [*(stage for stage in stages if stage < last), last]
 
 
+def walkable(children: NDArray[Any], nodes: int) -> bool:
+    """Whether a walk from node 0 stays among `nodes` and ends: no child is out of range, shared, or the root.
+
+    The tree libraries walk whatever a file says without looking, off the end of their arrays or for ever.
+    """
+    inside = bool(np.all((children > 0) & (children < nodes)))
+    return inside and len(np.unique(children)) == len(children)
+
+
 def write_about(folder: Path, family: str, classes: NDArray[np.str_], params: Params, **more: object) -> None:
     """Write `model.json` beside a model's own file."""
     folder.mkdir(parents=True, exist_ok=True)

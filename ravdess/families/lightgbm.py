@@ -10,7 +10,17 @@ import numpy as np
 
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
-from ravdess.families.common import encode, even_mean, reached, read_about, settle, unit_rows, whole, write_about
+from ravdess.families.common import (
+    encode,
+    even_mean,
+    reached,
+    read_about,
+    settle,
+    unit_rows,
+    walkable,
+    whole,
+    write_about,
+)
 from ravdess.families.space import Integer, Params, Real, Space
 
 if TYPE_CHECKING:
@@ -24,8 +34,8 @@ SPACE: Final[Space] = {
     "learning_rate": Real(0.03, 0.3, step=1.8, log=True),
     "min_child_samples": Integer(3, 50, step=1.8, log=True),
     "bagging_fraction": Real(0.5, 1.0, step=0.15),
-    "feature_fraction": Real(0.05, 1.0, step=2.0, log=True),
-    "reg_lambda": Real(0.01, 30.0, step=5.0, log=True),
+    "feature_fraction": Real(0.05, 0.6, step=2.0, log=True),
+    "reg_lambda": Real(0.01, 10.0, step=5.0, log=True),
 }
 DEFAULTS: Final[Params] = {
     "n_estimators": 200,
@@ -149,12 +159,15 @@ def _inspect_tree(tree: dict[str, str], features: int) -> None:
     split, left, right = (
         np.array(tree[name].split(), dtype=np.int64) for name in ("split_feature", "left_child", "right_child")
     )
-    at = np.arange(leaves - 1)
     lengths = {len(split), len(left), len(right), *(len(tree[name].split()) for name in ("threshold", "decision_type"))}
-    sound = lengths == {leaves - 1} and np.all((split >= 0) & (split < features))
-    for child in (left, right):  # a leaf is written as its complement
-        sound = sound and np.all(np.where(child >= 0, (child > at) & (child < leaves - 1), ~child < leaves))
-    if not sound:
+    children = np.concatenate([left, right])
+    inner, ends = children[children >= 0], ~children[children < 0]  # a leaf is written as its complement
+    if not (
+        lengths == {leaves - 1}
+        and np.all((split >= 0) & (split < features))
+        and np.all(ends < leaves)
+        and walkable(inner, leaves - 1)
+    ):
         raise ValueError("a tree points outside itself")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
-from ravdess.families.common import encode, even_mean, read_about, settle, unit_rows, write_about
+from ravdess.families.common import encode, even_mean, read_about, settle, unit_rows, walkable, write_about
 from ravdess.families.space import Choice, Integer, Params, Real, Space
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "random_forest"
 SPACE: Final[Space] = {
-    "max_features": Real(0.02, 0.5, step=1.7, log=True),
+    "max_features": Real(0.02, 0.3, step=1.7, log=True),
     "min_samples_leaf": Integer(1, 12, step=2.0, log=True),
     "max_depth": Choice((6, 10, 16, None)),
     "max_samples": Real(0.4, 1.0, step=0.2),
@@ -94,16 +94,14 @@ def load(folder: Path) -> Forest:
 
 
 def _sound(tree: Any, classes: int, features: int) -> bool:
-    """Whether walking the tree stays inside its arrays; scikit-learn walks without looking."""
     left, right, n = tree.children_left, tree.children_right, tree.node_count
     inner = left != -1
-    at = np.arange(n)
     return bool(
         n > 0
         and tree.n_features == features
         and tree.value.shape == (n, 1, classes)
         and np.all((right != -1) == inner)
-        and np.all((left[inner] > at[inner]) & (left[inner] < n) & (right[inner] > at[inner]) & (right[inner] < n))
+        and walkable(np.concatenate([left[inner], right[inner]]), n)
         and np.all((tree.feature[inner] >= 0) & (tree.feature[inner] < features))
     )
 

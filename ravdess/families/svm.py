@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 NAME: Final = "svm"
 SPACE: Final[Space] = {
     "kernel": Choice(("rbf", "linear")),
-    "C": Real(0.05, 200.0, step=3.0, log=True),
-    "gamma": Real(0.03, 3.0, step=2.0, log=True),
+    "C": Real(0.3, 100.0, step=3.0, log=True),
+    "gamma": Real(0.1, 3.0, step=2.0, log=True),
 }
 """`gamma` is in units of 1/d, so that one space serves 120 columns and 1000. It scales the linear kernel, too."""
 DEFAULTS: Final[Params] = {"kernel": "rbf", "C": 1.0, "gamma": 1.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,17 @@ import numpy as np
 
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
-from ravdess.families.common import encode, even_mean, reached, read_about, settle, unit_rows, whole, write_about
+from ravdess.families.common import (
+    encode,
+    even_mean,
+    reached,
+    read_about,
+    settle,
+    unit_rows,
+    walkable,
+    whole,
+    write_about,
+)
 from ravdess.families.space import Integer, Params, Real, Space
 
 if TYPE_CHECKING:
@@ -24,8 +35,8 @@ SPACE: Final[Space] = {
     "learning_rate": Real(0.03, 0.3, step=1.8, log=True),
     "min_child_weight": Real(0.5, 16.0, step=2.0, log=True),
     "subsample": Real(0.5, 1.0, step=0.15),
-    "colsample_bynode": Real(0.05, 1.0, step=2.0, log=True),
-    "reg_lambda": Real(0.1, 30.0, step=3.0, log=True),
+    "colsample_bynode": Real(0.05, 0.6, step=2.0, log=True),
+    "reg_lambda": Real(0.1, 10.0, step=3.0, log=True),
 }
 """A low `colsample_bynode` is what makes 1000 columns affordable, and it decorrelates the trees."""
 DEFAULTS: Final[Params] = {
@@ -110,7 +121,7 @@ def load(folder: Path) -> Boosted:
     path = folder / MODEL
     try:
         booster = xgboost.Booster({"nthread": 1}, model_file=path)
-        rounds, outputs = booster.num_boosted_rounds(), _classes(booster)
+        rounds, outputs = booster.num_boosted_rounds(), _inspect(booster)
     except (xgboost.core.XGBoostError, OSError, ValueError, KeyError) as error:
         raise BadBundle(f"{path} cannot be read as an XGBoost model: {error}") from error
     if rounds != boosted._rounds or outputs != len(boosted.classes_):
@@ -122,10 +133,28 @@ def load(folder: Path) -> Boosted:
     return boosted
 
 
-def _classes(booster: Any) -> int:
-    import json
-
-    return int(json.loads(booster.save_config())["learner"]["learner_model_param"]["num_class"])
+def _inspect(booster: Any) -> int:
+    """The number of classes. Raises ValueError or KeyError unless every tree points inside itself."""
+    learner = json.loads(booster.save_raw("json"))["learner"]
+    model, sizes = learner["gradient_booster"]["model"], learner["learner_model_param"]
+    classes, features = int(sizes["num_class"]), int(sizes["num_feature"])
+    for tree, output in zip(model["trees"], model["tree_info"], strict=True):
+        left, right, split = (np.array(tree[k]) for k in ("left_children", "right_children", "split_indices"))
+        inner = left != -1
+        if not (
+            len(left)
+            == len(right)
+            == len(split)
+            == len(tree["split_conditions"])
+            == int(tree["tree_param"]["num_nodes"])
+            and np.all((right != -1) == inner)
+            and walkable(np.concatenate([left[inner], right[inner]]), len(left))
+            and np.all((split[inner] >= 0) & (split[inner] < features))
+            and not any(tree["split_type"])
+            and 0 <= output < classes
+        ):
+            raise ValueError("a tree points outside itself")
+    return classes
 
 
 FAMILIES.register(Family(NAME, SPACE, DEFAULTS, build, load, "n_estimators", STAGES))

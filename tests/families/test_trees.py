@@ -80,6 +80,29 @@ def test_a_lightgbm_model_that_finds_nothing_to_split_is_saved_and_loaded(tmp_pa
     assert family("lightgbm").load(tmp_path).predict_proba(X) == pytest.approx(model.predict_proba(X), abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("left_children", 5000),
+        ("right_children", -7),
+        ("left_children", 0),
+        ("split_indices", 6),
+        ("right_children", 1),
+    ],
+)
+def test_an_xgboost_tree_that_points_outside_itself_is_refused(tmp_path: Path, field: str, value: int) -> None:
+    import xgboost
+
+    X, y = rows()
+    model: Any = family("xgboost").build({"n_estimators": 2}).fit(X, y)
+    model.save(tmp_path)
+    told = json.loads(model._booster.save_raw("json"))
+    told["learner"]["gradient_booster"]["model"]["trees"][0][field][0] = value
+    xgboost.Booster(model_file=bytearray(json.dumps(told), "utf-8")).save_model(tmp_path / "model.ubj")
+    with pytest.raises(BadBundle, match="points outside itself"):
+        family("xgboost").load(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["xgboost", "lightgbm"])
 def test_a_model_of_other_rounds_or_classes_than_described_is_refused(tmp_path: Path, name: str) -> None:
     X, y = rows()
