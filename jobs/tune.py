@@ -34,7 +34,7 @@ read the results with pandas:
 
 exit status: 0 all done, 1 failed, 2 wrong usage, 3 done but a candidate or a family could not be fitted
 """
-MADE_ACTORS, MADE_TAKES = 24, 16
+SAMPLE = "sample:"
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -107,6 +107,7 @@ def main(args: argparse.Namespace) -> int:
     table = store.table(f"features/{args.features}")
     if not table.exists():
         _make_sample(store, args)
+    version = table.version()
     options: dict[str, Any] = {"samples": args.samples, "grid": args.grid}
     options = {name: value for name, value in options.items() if value is not None}
     if options.get("grid") == -1:
@@ -115,7 +116,7 @@ def main(args: argparse.Namespace) -> int:
         terminal.say("LEAKY: takes are dealt at random, so the same actors train and judge; no result of this is real")
     with _Live() as live:
         result = searching.search(
-            store.features(args.features),
+            store.features(args.features, version=version),
             store,
             families=families,
             features=args.features,
@@ -129,7 +130,7 @@ def main(args: argparse.Namespace) -> int:
             corpus=args.corpus,
             run=args.run,
             fingerprint=table.fingerprint() or "",
-            table_version=table.version(),
+            table_version=version,
             threads=args.threads,
             cpus=args.cpus,
             progress=live,
@@ -141,16 +142,23 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _make_sample(store: Store, args: argparse.Namespace) -> None:
-    """Featurize the made sample corpus into a store that has no table."""
+    """Featurize the made sample corpus into a store that has no features at all."""
     from ravdess.corpora import catalogue
+    from ravdess.errors import BadTable
+    from ravdess.features import feature_set
     from ravdess.pipeline import featurize
 
+    feature_set(args.features)  # an unknown name is said before anything is made
+    if there := store.feature_sets():
+        raise BadTable(
+            f"{store.url} has no table {args.features}, it has {there}; "
+            f"make it with: python jobs/featurize.py --features {args.features} --source … --store {args.store}"
+        )
     terminal.say(
-        f"no table {args.features} in {store.url}: using the made sample corpus (voices drawn by a program, not "
-        "recorded); for real clips run jobs/featurize.py --source first"
+        f"no features in {store.url}: using the made sample corpus (voices drawn by a program, not recorded); "
+        "for real clips run jobs/featurize.py --source … first"
     )
-    source = f"sample:actors={MADE_ACTORS},takes={MADE_TAKES},seed=0"
-    featurize(catalogue(source), store, [args.features], cpus=args.cpus)
+    featurize(catalogue(SAMPLE), store, [args.features], cpus=args.cpus)
 
 
 class _Live:
@@ -177,11 +185,16 @@ class _Live:
                 unit = "models" if step.phase == "models" else "trials"
                 self._bar = terminal.Progress(step.phase, total=step.total, done=step.done, unit=unit).__enter__()
         elif self._bar is not None and step.done > self._done:
-            best = ", ".join(f"{family} {uar:.3f}" for family, uar in sorted(step.best.items()))
-            self._bar.update(
-                step.done - self._done, note=f"{step.fits} fits" + (f", best inner UAR {best}" if best else "")
-            )
+            self._bar.update(step.done - self._done, note=_note(step))
             self._done = step.done
+
+
+def _note(step: Step) -> str:
+    """What stands behind the count: fits, and the best so far of each family (inner folds only)."""
+    if step.phase == "models":
+        return ""
+    best = ", ".join(f"{family} {uar:.3f}" for family, uar in sorted(step.best.items()))
+    return f"{step.fits} fits" + (f", best inner UAR {best}" if best else "")
 
 
 def _as_json(result: Result) -> dict[str, object]:

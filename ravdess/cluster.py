@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
+
+
+def settle_environment() -> None:
+    """Set the variables that Ray reads when it is imported. Call this before any import of it."""
+    # No usage reports; and under `uv run` Ray would zip this folder and rebuild the environment in each worker.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # tasks without a GPU see none; asked, not warned
+    if "ray" not in sys.modules and (Path.home() / ".ray" / "auth_token").exists():
+        # `ray start --head` asks for this token as soon as it is there; a client sends it only when told to. Told too
+        # late, it would start a Ray that asks it for a token which it doesn't send.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def start_ray(cpus: int | None = None) -> int:
@@ -18,13 +31,7 @@ def start_ray(cpus: int | None = None) -> int:
     cpus : int > 0, optional
         Size of a Ray that is started here. An existing cluster has its own size, which stays.
     """
-    # No usage reports; and under `uv run` Ray would zip this folder and rebuild the environment in each worker.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # tasks without a GPU see none; asked, not warned
-    if (Path.home() / ".ray" / "auth_token").exists():
-        # `ray start --head` asks for this token as soon as it is there; a client sends it only when told to.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    settle_environment()
     import ray
 
     if not ray.is_initialized():

@@ -2,8 +2,9 @@
 
 Random candidates, the grid around the best, the final fit; all of it once for each judging fold, nested, at K(K-1)/2
 fits a random candidate. `plan` says which fits there are and how one is chosen, `trial` what a worker does, `run` and
-`hunt_on_tune` how Ray runs it, `adaptive` how a sampler that learns is kept honest, `ledger` what is remembered,
-`explore` the rounds, `results` the tables. This package and `ravdess.pipeline` alone know Ray and the store.
+`hunt_on_tune` how Ray runs it, `adaptive` and `samplers` how one that learns is kept honest, `ledger` what is kept of
+it, `explore` the rounds, `models` the last step, `results` the tables. This package and `ravdess.pipeline` alone know
+Ray and the store.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ravdess.errors import BadTable, SearchFailed, UnknownName
-from ravdess.search.adaptive import need_optuna
 from ravdess.search.asked import LEAKY, deal, make_request, run_name
 from ravdess.search.explore import Explorer, Step
 from ravdess.search.ledger import Ledger, unfinished_like
 from ravdess.search.models import judge, keep_models
 from ravdess.search.results import Result, score_family, write_results
 from ravdess.search.rows import choose_rows
+from ravdess.search.samplers import need_optuna
 from ravdess.search.trial import Recipe
 
 if TYPE_CHECKING:

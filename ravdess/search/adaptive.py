@@ -17,39 +17,17 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ravdess.errors import MissingExtra, SearchFailed
+from ravdess.errors import LeakError
 from ravdess.search.ledger import Record, learn, record_of
-from ravdess.search.plan import (
-    Candidate,
-    Curve,
-    Scores,
-    Trial,
-    choose,
-    fits_of,
-    grid_candidates,
-    random_candidates,
-)
+from ravdess.search.plan import Candidate, Curve, Scores, Trial, fits_of
+from ravdess.search.samplers import SCORE, Optuna, Proposer, RandomThenGrid, asha
 from ravdess.search.trial import Data, run_fits
 
 if TYPE_CHECKING:
     from ravdess.families import Family
     from ravdess.splits import Question
-
-SCORE = "score"
-
-
-class Proposer(Protocol):
-    """Where a hunt's candidates come from."""
-
-    def propose(self, hunt: Hunt) -> Candidate | None:
-        """The next candidate, or None when there are no more."""
-        ...
-
-    def tell(self, score: float | None) -> None:
-        """The score of the candidate proposed last; None when it failed."""
-        ...
 
 
 @dataclass
@@ -108,96 +86,6 @@ class Hunt:
         running = running_scores(record["fits"])
         failed = any("error" in fit for fit in record["fits"])
         self.proposer.tell(None if failed or not running else running[-1])
-
-
-class RandomThenGrid:
-    """The defaults and random draws; then the grid around the best that was not stopped."""
-
-    def __init__(self, family: Family, *, samples: int, grid: int | None, seed: int) -> None:
-        self._random = random_candidates(family, samples=samples, seed=seed)
-        self._grid, self._seed = grid, seed
-        self._left: Iterator[Candidate] | None = None
-
-    def propose(self, hunt: Hunt) -> Candidate | None:
-        if self._left is None:
-            hunt.rounds["random"] = self._random
-            self._left = self._all(hunt)
-        return next(self._left, None)
-
-    def _all(self, hunt: Hunt) -> Iterator[Candidate]:
-        yield from self._random
-        try:
-            best = choose(hunt.question, hunt.rounds, hunt.scores, hunt.family.stages)
-        except SearchFailed:
-            return  # the search says so when it chooses
-        tried = {candidate.id for candidate in self._random}
-        around = grid_candidates(hunt.family, best.candidate, most=self._grid, seed=self._seed)
-        hunt.rounds["grid"] = [candidate for candidate in around if candidate.id not in tried]
-        yield from hunt.rounds["grid"]
-
-    def tell(self, score: float | None) -> None:
-        """A list learns nothing; the hunt's scores place the grid."""
-
-
-class Optuna:
-    """The defaults, then what Optuna's TPE sampler proposes (Bergstra et al. 2011), by Ray's `OptunaSearch`."""
-
-    def __init__(self, family: Family, *, samples: int, seed: int) -> None:
-        optuna = need_optuna()
-        from ray.tune.search.optuna import OptunaSearch
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._family, self._samples, self._asked = family.name, samples, 0
-        self._sampler = OptunaSearch(
-            space={name: _distribution(domain) for name, domain in family.space.items()},
-            metric=SCORE,
-            mode="max",
-            points_to_evaluate=[{name: family.defaults[name] for name in family.space}],
-            seed=seed,
-        )
-
-    def propose(self, hunt: Hunt) -> Candidate | None:
-        if self._asked == self._samples:
-            return None
-        self._asked += 1
-        candidate = Candidate(self._family, dict(self._sampler.suggest(str(self._asked)) or {}))
-        hunt.rounds.setdefault("optuna", []).append(candidate)
-        return candidate
-
-    def tell(self, score: float | None) -> None:
-        result = None if score is None else {SCORE: score}
-        self._sampler.on_trial_complete(str(self._asked), result, error=score is None)
-
-
-def need_optuna() -> Any:
-    """The optional package. Raises MissingExtra, which says how to install it."""
-    try:
-        import optuna
-    except ImportError as error:
-        raise MissingExtra("optuna", "optuna") from error
-    return optuna
-
-
-def _distribution(domain: Any) -> Any:
-    """A search space's dimension as Optuna says it."""
-    from optuna import distributions as optuna
-
-    from ravdess.families.space import Choice, Integer
-
-    if isinstance(domain, Choice):
-        return optuna.CategoricalDistribution(domain.values)
-    kind = optuna.IntDistribution if isinstance(domain, Integer) else optuna.FloatDistribution
-    return kind(domain.low, domain.high, log=domain.log)
-
-
-def asha(question: Question) -> Any:
-    """A stopper for one hunt: after 1, 2, 4 … fits, the worse half by running mean is stopped (Li et al. 2020)."""
-    from ray.tune.schedulers import ASHAScheduler
-
-    fits = len(fits_of([question]))
-    return ASHAScheduler(
-        metric=SCORE, mode="max", max_t=fits, grace_period=1, reduction_factor=2, stop_last_trials=False
-    )
 
 
 def replay(stopper: Any, name: str, record: Record) -> None:
@@ -272,12 +160,15 @@ def compute(
     """One trial of a hunt: report after each fit, so that the stopper may end it; a failed fit ends it, too."""
     trial = trial_of(config, hunted)
     fits: list[dict[str, Any]] = []
-    for fit in run_fits(trial, hunted[config["hunt"]][0], data, seed=seed, threads=threads):
-        fits.append(fit)
-        running = running_scores(fits)
-        report({SCORE: running[-1] if running else 0.0, "record": json.dumps(record_of(trial, fits))})
-        if "error" in fit:
-            return
+    try:
+        for fit in run_fits(trial, hunted[config["hunt"]][0], data, seed=seed, threads=threads):
+            fits.append(fit)
+            running = running_scores(fits)
+            report({SCORE: running[-1] if running else 0.0, "record": json.dumps(record_of(trial, fits))})
+            if "error" in fit:
+                return
+    except LeakError as error:
+        report({SCORE: 0.0, "record": json.dumps(record_of(trial, [], leak=str(error)))})
 
 
 def config_of(hunt: Hunt, trial: Trial) -> dict[str, str]:

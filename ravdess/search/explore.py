@@ -19,6 +19,7 @@ from ravdess.search.plan import (
     fits_of,
     grid_candidates,
     grid_round,
+    portions,
     random_candidates,
     random_round,
 )
@@ -182,7 +183,7 @@ class Explorer:
             grid=self._grid,
             seed=self._seed,
         )
-        total = len(hunts) * self._samples
+        total = len(hunts) * self._samples - len(self._ledger.records)
         self._runner.hunt(hunts, lambda record: self._keep(record, "hunt", total))
         for name in self._families:
             mine = {hunt.question.name: hunt for hunt in hunts if hunt.family.name == name}
@@ -213,7 +214,7 @@ class Explorer:
             self.found.failed[family] = str(error)
 
     def _run(self, phase: str, trials: Sequence[Trial]) -> None:
-        order = slow_first(trials, self._families, self.found.effort.seconds_a_fit())
+        order = slow_first(portions(trials), self._families, self.found.effort.seconds_a_fit())
         self._at = 0
         self._progress(self._step(phase, len(order)))
         self._runner.run(order, lambda record: self._keep(record, phase, len(order)))

@@ -17,8 +17,8 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ravdess.errors import SearchFailed
 from ravdess.splits import Groups, Question
@@ -32,6 +32,9 @@ Curve: TypeAlias = list[float]
 
 Fits: TypeAlias = dict[Groups, list[Groups]]
 """Fits by what they exclude, each with the choosing folds that it scores (all of them among the excluded)."""
+
+MOST_FITS: Final = 30
+"""Fits handed to a worker at a time: what a kill may lose of one candidate, and a core wait for at the end."""
 
 
 def fits_of(questions: Iterable[Question]) -> Fits:
@@ -218,3 +221,12 @@ def grid_round(grids: Mapping[str, Sequence[Candidate]], questions: Sequence[Que
         Trial(candidate, "grid", scores.missing(candidate, fits_of(asked))) for candidate, asked in wanted.values()
     ]
     return [trial for trial in trials if trial.fits]
+
+
+def portions(trials: Iterable[Trial], most: int = MOST_FITS) -> list[Trial]:
+    """Trials of more than `most` fits in several; a candidate under `loao` costs hundreds."""
+    parts = []
+    for trial in trials:
+        fits = list(trial.fits.items())
+        parts += [replace(trial, fits=dict(fits[at : at + most])) for at in range(0, len(fits), most)]
+    return parts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import os
 import tempfile
 from collections import deque
@@ -120,7 +121,11 @@ class OnRay:
         ) -> None:
             trial = trials[config["trial"]]
             fits = run_fits(trial, families[trial.candidate.family], data, **how)
-            tune.report({RECORD: json.dumps(record_of(trial, list(fits)))})
+            try:
+                record = record_of(trial, list(fits))
+            except LeakError as error:
+                record = record_of(trial, [], leak=str(error))
+            tune.report({RECORD: json.dumps(record)})
 
         tune_all(
             tune.with_parameters(compute, trials=list(trials), families=dict(self._families), data=self._data),
@@ -227,16 +232,18 @@ def tune_all(
         """Hands records to the ledger."""
 
         def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            done(json.loads(trial.last_result[RECORD]))
+            record = json.loads(trial.last_result[RECORD])
+            if "leak" in record:
+                leaks.append(record["leak"])
+            else:
+                done(record)
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             error = trial.get_pickled_error()
-            cause = getattr(error, "cause", error)
-            if isinstance(cause, LeakError):
-                leaks.append(str(cause))
-            reason = f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1] if str(cause).strip() else ''}"
-            done(lost_record(lost(trial.config), reason))
+            said = str(error).strip() or type(error).__name__
+            done(lost_record(lost(trial.config), f"the worker ended: {said.splitlines()[-1].strip()}"))
 
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures stand in the records, and are said at the end
     with tempfile.TemporaryDirectory(prefix="ravdess-tune-") as folder:
         tune.Tuner(
             tune.with_resources(trainable, {"cpu": threads}),

@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 from ravdess.clips import EMOTIONS
+from ravdess.errors import LeakError
 from ravdess.families import Family, family
 from ravdess.search.asked import LEAKY, deal, make_request
 from ravdess.search.explore import Explored, Explorer, Step
 from ravdess.search.ledger import Ledger
-from ravdess.search.plan import Candidate, Choice, Fits, Trial
+from ravdess.search.plan import Candidate, Choice, Fits, Scores, Trial, random_candidates, random_round
 from ravdess.search.rows import choose_rows
-from ravdess.search.run import InProcess, slow_first
+from ravdess.search.run import InProcess, OnRay, Runner, slow_first
 from storage import Store
 from tests.search import toys
 
@@ -32,16 +33,18 @@ def explore(
     normalise: str | None = None,
     how: str = "random",
     stop: bool = False,
+    cpus: int = 0,
     **options: Any,
 ) -> tuple[Explored, Ledger]:
     one = one or toys.centroids()
     rows = choose_rows(table, features="toy")
     dealt, data = deal(rows, protocol=protocol, test_actors=None, normalise=normalise, seed=0)
     options = {"samples": 4, "grid": 4, "seed": 0, **options}
-    request = make_request({one.name: one}, rows, dealt, features="toy", fingerprint="", how=how, **options)
+    families = {one.name: one}
+    request = make_request(families, rows, dealt, features="toy", fingerprint="", how=how, **options)
     ledger = Ledger(Store(home), "run", request)
-    runner = InProcess(data, {one.name: one}, seed=0)
-    explorer = Explorer({one.name: one}, dealt, runner, ledger, progress=options.pop("progress", _quiet), **options)
+    runner: Runner = OnRay(data, families, seed=0, cpus=cpus) if cpus else InProcess(data, families, seed=0)
+    explorer = Explorer(families, dealt, runner, ledger, progress=options.pop("progress", _quiet), **options)
     if how == "random" and not stop:
         return explorer.random_then_grid(), ledger
     return explorer.hunt(sampler=how, stop=stop), ledger
@@ -179,3 +182,30 @@ def test_long_trials_come_first() -> None:
     assert [t.candidate.family for t in slow_first(trials, families)] == ["xgboost", "random_forest", "svm"]
     measured = {"svm": 1.0, "random_forest": 9.0, "xgboost": 3.0}
     assert [t.candidate.family for t in slow_first(trials, families, measured)] == ["random_forest", "xgboost", "svm"]
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("how", ["random", "asha"])
+def test_a_candidate_that_kills_its_worker_costs_that_candidate_alone(
+    tmp_path: Path, ray_started: int, how: str
+) -> None:
+    deadly = toys.centroids(deadly=True)
+    few: dict[str, Any] = {"samples": 4, "grid": 0, "protocol": "holdout"}
+    found, ledger = explore(toys.table(), tmp_path, deadly, cpus=ray_started, stop=how == "asha", **few)
+    tried = {record["params"]["metric"]: record for record in ledger.records}
+    assert "deadly" in tried
+    assert all("error" in fit for fit in tried["deadly"]["fits"])
+    assert all("error" not in fit for fit in tried["square"]["fits"])
+    assert all(choice.candidate.params["metric"] != "deadly" for choice in chosen(found).values())
+
+
+@pytest.mark.ray
+def test_a_leak_ends_a_search_on_ray(tmp_path: Path, ray_started: int) -> None:
+    table = toys.table()
+    rows = choose_rows(table, features="toy")
+    dealt, data = deal(rows, protocol="emobox", test_actors=None, normalise=None, seed=0)
+    mixed = replace(data, kept=np.where(np.arange(len(data.kept)) == 0, "ravdess/04", data.kept))
+    one = toys.centroids()
+    trials = random_round(random_candidates(one, samples=1, seed=0), dealt.questions, Scores())
+    with pytest.raises(LeakError, match="would stand on both sides"):
+        OnRay(mixed, {one.name: one}, seed=0).run(trials, lambda record: None)

@@ -16,6 +16,7 @@ from ravdess.search.plan import (
     fits_of,
     grid_candidates,
     grid_round,
+    portions,
     random_candidates,
     random_round,
 )
@@ -149,3 +150,15 @@ def test_a_candidate_that_failed_for_one_judge_may_still_serve_another() -> None
     scores.fail(first, ("ravdess/01", "ravdess/02"), "odd")
     with pytest.raises(SearchFailed, match=f"when {some.questions[0].name} judges: odd"):
         choose(some.questions[0], {"random": [first]}, scores, ())
+
+
+@given(actors=st.integers(3, 24), most=st.integers(1, 40))
+def test_portions_hold_every_fit_once_and_never_more_than_asked(actors: int, most: int) -> None:
+    some = dealt(actors)
+    trials = random_round(random_candidates(FAMILY, samples=2, seed=0), [*some.questions, some.final], Scores())
+    parts = portions(trials, most)
+    assert max(len(part.fits) for part in parts) <= most
+    for trial in trials:
+        mine = [part.fits for part in parts if part.candidate == trial.candidate]
+        assert {excluded: scored for fits in mine for excluded, scored in fits.items()} == trial.fits
+        assert sum(len(fits) for fits in mine) == len(trial.fits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,8 @@ class Centroids:
     def fit(self, X: Floats, y: Labels, sample_weight: NDArray[np.float64] | None = None) -> Centroids:
         if self._params["metric"] == "broken":
             raise ValueError("this candidate cannot be fitted")
+        if self._params["metric"] == "deadly":
+            os._exit(1)
         self.classes_ = np.unique(y)
         self._centres = np.array([X[y == word].mean(axis=0) for word in self.classes_])
         Centroids.fitted.append((repr(sorted(self._params.items())), X.copy()))
@@ -94,8 +97,8 @@ class Centroids:
 STAGES = (2, 4, 6)
 
 
-def centroids(*, broken: bool = False) -> Family:
-    """The family; with `broken`, some of its candidates cannot be fitted."""
+def centroids(*, broken: bool = False, deadly: bool = False) -> Family:
+    """The family; some of its candidates cannot be fitted when `broken`, or kill their process when `deadly`."""
 
     def build(params: Params, seed: int = 0, threads: int = 1) -> Centroids:
         return Centroids(params, STAGES)
@@ -103,6 +106,6 @@ def centroids(*, broken: bool = False) -> Family:
     def load(folder: Path) -> Centroids:
         raise NotImplementedError
 
-    metrics = ("square", "broken", "city") if broken else ("square", "city")
+    metrics = ("square", *["broken"] * broken, *["deadly"] * deadly, "city")
     space: Space = {"metric": Choice(metrics), "sharp": Real(0.3, 1.2, step=0.15)}
     return Family("centroids", space, {"metric": "city", "sharp": 0.5}, build, load, "columns", STAGES)
