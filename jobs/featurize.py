@@ -125,8 +125,7 @@ def _as_json(summary: Summary) -> dict[str, object]:
 
 def _lines(summary: Summary) -> list[str]:
     lines = [f"note: {note}" for note in summary.notes]
-    for reject in summary.rejects[:SHOWN]:
-        lines.append(f"rejected: {reject['source']}: {reject['reason']}")
+    lines += [f"rejected: {reject['source']}: {reject['reason']}" for reject in summary.rejects[:SHOWN]]
     if len(summary.rejects) > SHOWN:
         lines.append(f"rejected: … and {len(summary.rejects) - SHOWN} more; all stand in the table 'rejects'")
     if not summary.ray_started:

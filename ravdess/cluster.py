@@ -44,4 +44,5 @@ def start_ray(cpus: int | None = None) -> int:
             if os.environ.get("RAY_ADDRESS"):
                 raise
             ray.init("local", num_cpus=cpus, **quiet)  # the address that a dead cluster left behind
-    return int(ray.cluster_resources().get("CPU", 1))
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray ships no types
+    return int(resources.get("CPU", 1))

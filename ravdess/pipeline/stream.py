@@ -124,6 +124,7 @@ def _wanted(item: dict[str, Any], sets: Sequence[FeatureSet]) -> Outcome:
 
 
 def outcomes_table(sets: Sequence[FeatureSet], outcomes: Sequence[Outcome]) -> pa.Table:
+    """The outcomes as `stream` yields them."""
     import numpy as np
     import pyarrow as pa
 

@@ -106,13 +106,13 @@ def test_up_submit_and_down(folder: Path, config: Path, server: Sshd, bystander:
         output = ray("submit", config, "jobs/featurize.py", "--", "--source", clips, "--store", store, "--json")
         assert summary(output)["features"]["mfcc_stats"]["rows"] == 64
 
-        command = [sys.executable, ROOT / "jobs" / "featurize.py", "--source", clips, "--store", alone]
+        command = [sys.executable, str(ROOT / "jobs" / "featurize.py"), "--source", str(clips), "--store", str(alone)]
         subprocess.run(command, check=True, capture_output=True)
         tables = [
             pd.read_parquet(place / "features" / "mfcc_stats").sort_values("take", ignore_index=True)
             for place in (store, alone)
         ]
-        pd.testing.assert_frame_equal(*tables)
+        pd.testing.assert_frame_equal(tables[0], tables[1])
 
         tune = ("--family", "svm", "--samples", "2", "--protocol", "loao", "--store", store, "--json")
         output = ray("submit", config, "jobs/tune.py", "--", *tune)

@@ -79,7 +79,7 @@ def test_two_nodes_share_a_job_and_give_the_same_table(address: str, tmp_path: P
         table = pd.read_parquet(tmp_path / name / "features" / "mfcc_stats")
         tables.append(table.sort_values("take", ignore_index=True))
     assert len(tables[0]) == 128
-    pd.testing.assert_frame_equal(*tables)
+    pd.testing.assert_frame_equal(tables[0], tables[1])
 
 
 def test_both_nodes_work(address: str) -> None:
