@@ -113,8 +113,15 @@ def test_killed_at_any_moment_the_rerun_gives_the_unbroken_table(tmp_path: Path)
 
 
 @pytest.mark.ray
-def test_two_jobs_at_once_on_one_store_both_end_well(tmp_path: Path) -> None:
-    command = [sys.executable, JOB, "--source", "sample:actors=4,takes=16", "--store", str(tmp_path), "--json"]
+@pytest.mark.parametrize("where", ["local", pytest.param("s3", marks=pytest.mark.s3)])
+def test_two_jobs_at_once_on_one_store_both_end_well(
+    tmp_path: Path, where: str, request: pytest.FixtureRequest
+) -> None:
+    place = str(tmp_path)
+    if where == "s3":
+        request.getfixturevalue("s3_endpoint")
+        place = "s3://bucket/two-jobs"
+    command = [sys.executable, JOB, "--source", "sample:actors=4,takes=16", "--store", place, "--json"]
     jobs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     summaries = []
     for job in jobs:
@@ -122,5 +129,21 @@ def test_two_jobs_at_once_on_one_store_both_end_well(tmp_path: Path) -> None:
         assert job.returncode == 0, stderr
         summaries.append(json.loads(stdout)["features"]["mfcc_stats"])
     assert sum(made["computed"] for made in summaries) == 64
-    assert len(rows(tmp_path)) == 64
-    assert rows(tmp_path)["take"].is_unique
+    takes = Store(place).features("mfcc_stats")["take"]
+    assert len(takes) == 64
+    assert takes.is_unique
+
+
+@pytest.mark.ray
+@pytest.mark.s3
+def test_clips_and_store_may_both_lie_on_s3(tmp_path: Path, s3_endpoint: str) -> None:
+    from pyarrow import fs
+
+    sample.write(tmp_path / "clips", actors=1, takes=8)
+    server = fs.S3FileSystem(endpoint_override=s3_endpoint.removeprefix("http://"), scheme="http", region="us-east-1")
+    fs.copy_files(str(tmp_path / "clips"), "bucket/clips", destination_filesystem=server)
+    summary = featurize("--source", "s3://bucket/clips", "--store", "s3://bucket/store-of-clips")
+    assert summary["features"]["mfcc_stats"]["rows"] == 8
+    featurize("--source", tmp_path / "clips", "--store", tmp_path / "store")
+    far = Store("s3://bucket/store-of-clips").features("mfcc_stats").sort_values("take", ignore_index=True)
+    pd.testing.assert_frame_equal(far.drop(columns="source"), rows(tmp_path / "store").drop(columns="source"))
