@@ -33,7 +33,7 @@ def test_killed_at_random_moments(store: Store, workers: Workers, tmp_path: Path
     """Rows whose append had returned are kept, and at the end the table equals an unbroken run's."""
     local = store._files.local
     table, out = store.table("features/one"), tmp_path / "out"
-    asked = [f"take {number:03d}" for number in range(120 if local else 40)]
+    asked = [f"take {number:03d}" for number in range(80 if local else 40)]
     job = {"store": store.url, "table": table.name, "takes": asked, "batch": 2, "out": str(out)}
     started = time.monotonic()
     workers.run(store=f"{store.url}-unbroken", table=table.name, takes=asked, batch=2)

@@ -50,7 +50,11 @@ class Workers:
     def close(self) -> None:
         assert self._server.stdin is not None
         self._server.stdin.close()
-        self._server.wait()
+        try:
+            self._server.wait(5)
+        except subprocess.TimeoutExpired:  # a test gave up while a job went on
+            self._server.kill()
+            self._server.wait()
 
 
 def rows(takes: list[str]) -> Any:
@@ -102,7 +106,9 @@ def _work(job: dict[str, Any]) -> None:
         if "meet" in job:  # everyone has opened before anyone begins
             mine, all_there = Path(job["meet"][0]), [Path(path) for path in job["meet"]]
             mine.touch()
+            patience = time.monotonic() + 60
             while not all(path.exists() for path in all_there):
+                assert time.monotonic() < patience, "the others did not come"
                 time.sleep(0.005)
         for first in range(0, len(takes), batch):
             some = takes[first : first + batch]
