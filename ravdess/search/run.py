@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ravdess.cluster import start_ray
-from ravdess.errors import LeakError
+from ravdess.errors import LeakError, SearchFailed
 from ravdess.search.adaptive import run_here
 from ravdess.search.ledger import Record, lost_record, record_of
 from ravdess.search.trial import fit_model, predict_files, run_fits
@@ -105,8 +105,11 @@ class OnRay:
         self.workers = 0
 
     def _start(self) -> None:
-        """Start or join Ray."""
-        self.workers = max(1, start_ray(self._cpus) // self._threads)
+        """Start or join Ray. Raises SearchFailed when a single fit would wait for CPUs for ever."""
+        cpus = start_ray(self._cpus)
+        if self._threads > cpus:
+            raise SearchFailed(f"a fit of {self._threads} threads needs as many CPUs, Ray has {cpus}")
+        self.workers = cpus // self._threads
 
     def run(self, trials: Sequence[Trial], done: Done) -> None:
         if not trials:
@@ -154,7 +157,13 @@ class OnRay:
 
         while waiting:
             for ready in ray.wait(list(waiting))[0]:
-                done(waiting.pop(ready), ray.get(ready))
+                job = waiting.pop(ready)
+                try:
+                    fitted = ray.get(ready)
+                except ray.exceptions.RayError as error:
+                    why = str(error).strip().splitlines()[-1]
+                    raise SearchFailed(f"the {job.family} model {job.name} could not be fitted: {why}") from error
+                done(job, fitted)
 
     def predict(self, asked: Asked) -> Answers:
         asked = iter(asked)
