@@ -1,7 +1,7 @@
 """Duplicates: one name in two places, and one content under two names. Nothing is guessed.
 
-Copies of one name count once when their bytes, or the samples of their lossless sound, are equal; when they
-differ nobody can say which is right, so all of them are refused. One content under two names is kept twice: the
+Copies of one name count once when their bytes, or the samples of their lossless sound, are equal. Where they differ
+the damaged ones are refused; when two whole ones differ nobody can say which is right, so all of them are refused. One content under two names is kept twice: the
 publisher's own data hold such a pair.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ravdess.corpora import columns
-from ravdess.corpora.files import Entry, read_bytes
-from ravdess.errors import RavdessError
+from ravdess.corpora.files import SOUND, Entry, read_bytes
+from ravdess.errors import BadClip, RavdessError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,12 +50,18 @@ def settle(found: Sequence[Found]) -> tuple[list[Found], list[tuple[str, str, st
         if len(group) == 1:
             kept += group
             continue
-        first, *others = sorted(group, key=lambda one: (one.entry.ending != ".wav", one.entry.uri))
+        ordered = sorted(group, key=lambda one: (one.entry.ending != ".wav", one.entry.uri))
+        if any(not _same(ordered[0].entry, one.entry) for one in ordered[1:]):
+            ordered, damaged = _readable(ordered)
+            rejects += damaged
+        if not ordered:
+            continue
+        first, *others = ordered
         different = [one for one in others if not _same(first.entry, one.entry)]
         if different:
             where = f"{first.entry.uri} and {different[0].entry.uri}"
-            reason = f"{len(group)} files have this name and differ ({where}); keep the right one"
-            rejects += [(one.clip.name, one.entry.uri, reason) for one in group]
+            reason = f"{len(ordered)} files have this name and differ ({where}); keep the right one"
+            rejects += [(one.clip.name, one.entry.uri, reason) for one in ordered]
             continue
         kept.append(first)
         doubles += [Double(one.clip.name, one.entry.uri, first.entry.uri, kept=False) for one in others]
@@ -65,6 +71,22 @@ def settle(found: Sequence[Found]) -> tuple[list[Found], list[tuple[str, str, st
             same = [one for one in others if _same(first.entry, one.entry)]
             doubles += [Double(one.clip.name, one.entry.uri, first.entry.uri, kept=True) for one in same]
     return kept, rejects, doubles
+
+
+def _readable(group: Sequence[Found]) -> tuple[list[Found], list[tuple[str, str, str]]]:
+    """Split files of one name into those whose sound can be read and the damaged ones (clip, source, reason)."""
+    from ravdess.sound.read import read
+
+    whole: list[Found] = []
+    damaged = []
+    for one in group:
+        try:
+            if one.entry.ending in SOUND:
+                read(read_bytes(one.entry.uri), name=one.clip.name)
+            whole.append(one)
+        except BadClip as error:
+            damaged.append((one.clip.name, one.entry.uri, str(error)))
+    return whole, damaged
 
 
 def notes(doubles: Iterable[Double]) -> list[str]:

@@ -40,11 +40,17 @@ def test_one_name_with_the_same_bytes_twice_counts_once(put: Put, tmp_path: Path
     assert found.duplicates.to_pylist() == expected
 
 
+def sound(number: int) -> bytes:
+    """Noise but for one sample, which is the number: the cheap digest sees no difference."""
+    samples = noise()
+    samples[5_000] = number
+    return encoded(samples, "WAV")
+
+
 def test_one_name_with_different_bytes_is_refused_both_times(put: Put, tmp_path: Path) -> None:
-    middle = b"x" * 20_000
-    first = put(f"a/{NAME}.wav", middle + b"1" + middle)  # the cheap digest sees no difference here ...
-    second = put(f"b/{NAME}.wav", middle + b"2" + middle)
-    third = put(f"c/{NAME}.wav", middle + b"1" + middle)
+    first = put(f"a/{NAME}.wav", sound(1))
+    second = put(f"b/{NAME}.wav", sound(2))
+    third = put(f"c/{NAME}.wav", sound(1))
     put(f"{TWIN}.wav")
     found = catalogue(tmp_path)
     assert found.clips["clip"].to_pylist() == [TWIN]
@@ -53,6 +59,15 @@ def test_one_name_with_different_bytes_is_refused_both_times(put: Put, tmp_path:
     assert {row["reason"] for row in rows} == {
         f"3 files have this name and differ ({first} and {second}); keep the right one"
     }
+
+
+def test_a_damaged_copy_does_not_cost_the_whole_one(put: Put, tmp_path: Path) -> None:
+    whole = put(f"b/{NAME}.wav", sound(1))
+    cut = put(f"a/{NAME}.wav", sound(1)[:-10_000])
+    found = catalogue(tmp_path)
+    assert found.clips["source"].to_pylist() == [str(whole)]
+    assert [row["source"] for row in found.rejects.to_pylist()] == [str(cut)]
+    assert "truncated" in found.rejects["reason"][0].as_py()
 
 
 def test_the_same_bytes_under_two_names_are_kept_and_named(put: Put, tmp_path: Path) -> None:
