@@ -64,9 +64,10 @@ def test_one_name_with_different_bytes_is_refused_both_times(put: Put, tmp_path:
 def test_a_damaged_copy_does_not_cost_the_whole_one(put: Put, tmp_path: Path) -> None:
     whole = put(f"b/{NAME}.wav", sound(1))
     cut = put(f"a/{NAME}.wav", sound(1)[:-10_000])
+    stub = put(f"c/{NAME}.flac", encoded(noise(), "FLAC")[:40])
     found = catalogue(tmp_path)
     assert found.clips["source"].to_pylist() == [str(whole)]
-    assert [row["source"] for row in found.rejects.to_pylist()] == [str(cut)]
+    assert found.rejects["source"].to_pylist() == [str(cut), str(stub)]
     assert "truncated" in found.rejects["reason"][0].as_py()
 
 
@@ -134,14 +135,12 @@ def test_one_sound_in_two_lossless_containers_counts_once(put: Put, tmp_path: Pa
     assert not found.rejects.num_rows
 
 
-@pytest.mark.parametrize("change", ["sample", "rate", "damage"])
+@pytest.mark.parametrize("change", ["sample", "rate"])
 def test_two_containers_of_different_sounds_are_refused(put: Put, tmp_path: Path, change: str) -> None:
     samples = noise()
     flac = encoded(samples, "FLAC")
     if change == "sample":
         samples[10_000] += 1
-    if change == "damage":
-        flac = flac[:40]
     put(f"{NAME}.flac", flac)
     put(f"{NAME}.wav", encoded(samples, "WAV", 44_100 if change == "rate" else 48_000))
     found = catalogue(tmp_path)
