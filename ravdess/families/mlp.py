@@ -159,8 +159,8 @@ def _network(keras: Any, columns: int, classes: int, params: Params, seed: int) 
 def _adamw(tf: Any, variables: list[Any], rate: float, decay: float) -> Callable[[list[Any]], None]:
     """A step of AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101); matrices decay, biases and norms do not.
 
-    Keras's own optimizer, traced afresh for every fit, is never freed: measured at 7 MB a fit, where a search makes
-    thousands in one process.
+    The graph of Keras's own optimizer, traced afresh for every fit, is never freed: 7 MB a fit were measured, and a
+    search makes thousands in one process.
     """
     first, second = ([tf.Variable(tf.zeros_like(variable)) for variable in variables] for _ in range(2))
     count = tf.Variable(0.0)
