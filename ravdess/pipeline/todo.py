@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 REJECT_COLUMNS: Final = ("clip", "source", "quick_digest", "stage", "reason", "fingerprint")
 """Strings; then `when` (UTC). `fingerprint` is the feature set's, or empty when the file itself is refused."""
+RECORD: Final = 10_000
+"""Clips that are recorded in one commit; the memory of it does not grow with the corpus."""
+REJECTS_MADE: Final = "rejects/1"
+"""The fingerprint of that table."""
 _FILE: Final = ("source", "quick_digest")
 
 
@@ -67,9 +71,9 @@ class Todo:
         self._rejects = store.table("rejects")
         self._open = ExitStack()
         self._writers = {
-            one.name: self._writer(self.tables[one.name], _schema(one), self._key, one.fingerprint) for one in sets
+            one.name: self._writer(self.tables[one.name], row_schema(one.columns), self._key, one.fingerprint) for one in sets
         }
-        self._reject_writer = self._writer(self._rejects, _reject_schema(), (*_FILE, "fingerprint"), "rejects/1")
+        self._reject_writer = self._writer(self._rejects, reject_schema(), (*_FILE, "fingerprint"), REJECTS_MADE)
         self._chosen = choose(catalogue.clips, modality="sound", every_file=every_file)
         self._record(store)
         self.computed = {one.name: 0 for one in sets}
@@ -80,7 +84,9 @@ class Todo:
             if not retry_rejects:
                 lacking &= ~self._refused(one, known)
             wanted |= lacking.astype(np.int64) << place
-        self.clips = self._chosen.append_column("wanted", pa.array(wanted)).filter(pa.array(wanted != 0))
+        self.clips = self._chosen.append_column("wanted", pa.array(wanted))
+        if not wanted.all():
+            self.clips = self.clips.filter(pa.array(wanted != 0))
         self.done = self._chosen.num_rows - self.clips.num_rows
 
     def __enter__(self) -> Todo:
@@ -140,7 +146,8 @@ class Todo:
         clips = self._catalogue.clips
         writer = self._writer(store.table("clips"), clips.schema, ("source",), "clips/1")
         before = store.table("clips").read(columns=_FILE)
-        writer.append(clips)
+        for start in range(0, clips.num_rows, RECORD):
+            writer.append(clips.slice(start, RECORD))
         seen = self._chosen.filter(pc.is_in(self._chosen["source"], value_set=before["source"].combine_chunks()))
         changed = seen.filter(pc.invert(pc.is_in(_join(seen, _FILE), value_set=_join(before, _FILE))))
         if changed.num_rows:
@@ -203,14 +210,16 @@ def _any(masks: Sequence[Any]) -> Any:
     return together
 
 
-def _schema(one: FeatureSet) -> pa.Schema:
+def row_schema(columns: Sequence[str]) -> pa.Schema:
+    """Of a feature table: the clip columns, then those float32 columns."""
     import pyarrow as pa
 
     clip = [(name, pa.int8() if name == "repetition" else pa.string()) for name in CLIP_COLUMNS]
-    return pa.schema([*clip, *((name, pa.float32()) for name in one.columns)])
+    return pa.schema([*clip, *((name, pa.float32()) for name in columns)])
 
 
-def _reject_schema() -> pa.Schema:
+def reject_schema() -> pa.Schema:
+    """Of the table of rejects."""
     import pyarrow as pa
 
     return pa.schema([*((name, pa.string()) for name in REJECT_COLUMNS), ("when", pa.timestamp("us", "UTC"))])
@@ -243,7 +252,7 @@ def _rows(clips: pa.Table, batch: pa.Table, one: FeatureSet) -> pa.Table:
     columns = {name: clips[name] for name in CLIP_COLUMNS if name != "source_digest"}
     columns["source_digest"] = batch["digest"]
     columns |= {name: pa.array(column) for name, column in zip(one.columns, numbers, strict=True)}
-    return pa.table(columns, schema=_schema(one))
+    return pa.table(columns, schema=row_schema(one.columns))
 
 
 def _reject_rows(clips: pa.Table, batch: pa.Table, one: FeatureSet) -> pa.Table:
