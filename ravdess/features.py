@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from ravdess.errors import UnknownName
 from ravdess.registry import Registry
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class FeatureSet:
         Column prefix or column name -> unit, for people.
     source : str
         The definition's publication or reference implementation.
+    sources : mapping
+        Where columns have sources of their own: column prefix or column name -> source.
     """
 
     name: str
@@ -50,6 +53,7 @@ class FeatureSet:
     parameters: Mapping[str, object] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def extract(self, y: Floats, sr: int) -> Floats:
         """The set's numbers for one waveform.
@@ -73,6 +77,18 @@ class FeatureSet:
         from ravdess.sound.read import check, resample
 
         return self.compute(check(resample(y, sr, self.sample_rate), self.sample_rate))
+
+    def about(self, column: str) -> tuple[str, str]:
+        """Unit and source of a column, by its name or the longest prefix of it that is told.
+
+        Raises UnknownName, which lists the columns, when there is no such column.
+        """
+        if column not in self.columns:
+            raise UnknownName(f"column of {self.name}", column, self.columns)
+        words = column.split("_")
+        prefixes = ["_".join(words[:count]) for count in range(len(words), 0, -1)]
+        unit = next((self.units[prefix] for prefix in prefixes if prefix in self.units), "")
+        return unit, next((self.sources[prefix] for prefix in prefixes if prefix in self.sources), self.source)
 
     @property
     def fingerprint(self) -> str:

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ravdess.errors import BadClip
+from ravdess.errors import BadClip, UnknownName
 from ravdess.features import feature_set
 from ravdess.sound.read import LONGEST, check, resample
 from tests.sound.waves import SR, Floats, noise, sine, voice
 
-SETS = ["mfcc_stats", "spectral_stats"]
+SETS = ["mfcc_stats", "spectral_stats", "voice_stats"]
 LEAST = 8 * 512
 
 
@@ -63,7 +63,7 @@ def test_a_clip_gives_the_same_numbers_twice_and_stays_as_it_was(name: str) -> N
     one.extract(y, 48_000)
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", ["mfcc_stats", "spectral_stats"])
 def test_silence_around_it_is_part_of_a_clip_but_not_of_its_extremes(name: str) -> None:
     one = feature_set(name)
     y = resample(voice(), 48_000, SR)
@@ -78,7 +78,24 @@ def test_columns_are_many_distinct_words(name: str) -> None:
     one = feature_set(name)
     assert len(set(one.columns)) == len(one.columns)
     assert all(column.isidentifier() and column.islower() for column in one.columns)
-    assert all(any(column.startswith(prefix) for prefix in one.units) for column in one.columns)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_column_has_a_unit_and_a_source(name: str) -> None:
+    one = feature_set(name)
+    for column in one.columns:
+        unit, source = one.about(column)
+        assert unit, column
+        assert source, column
+    with pytest.raises(UnknownName, match=f"unknown column of {name} 'no_such', expected one of"):
+        one.about("no_such")
+
+
+def test_the_older_sets_keep_their_promise() -> None:
+    assert feature_set("mfcc_stats").fingerprint == "7c3a9b766587edb1"
+    assert feature_set("spectral_stats").fingerprint == "bb726ead93c04b25"
+    assert feature_set("mfcc_stats").about("mfcc_02_delta_mean")[0].startswith("dB")
+    assert feature_set("spectral_stats").about("pitch_hz_p95")[0].startswith("Hz")
 
 
 # --- check and resample ----------------------------------------------------------------------------------------------
@@ -162,7 +179,7 @@ def test_channels_are_refused_by_their_shape() -> None:
 WORKER = """
 import sys, time
 from ravdess.features import feature_set
-names = [feature_set(name).fingerprint for name in ("mfcc_stats", "spectral_stats")]
+names = [feature_set(name).fingerprint for name in ("mfcc_stats", "spectral_stats", "voice_stats")]
 early = {"scipy", "soxr", "soundfile", "av"} & set(sys.modules)
 assert not early, f"a register that only names columns imported {early}"
 from ravdess.sound.read import read
@@ -170,7 +187,7 @@ from tests.sound.waves import voice, wav
 clip = wav(voice(), 48_000)
 for again in range(3):
     whole, mine = time.process_time(), time.thread_time()
-    for name in ("mfcc_stats", "spectral_stats"):
+    for name in ("mfcc_stats", "spectral_stats", "voice_stats"):
         feature_set(name).extract(*read(clip))
     others = (time.process_time() - whole) - (time.thread_time() - mine)
 assert others < 1e-3, f"other threads worked for {others} s"
