@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ravdess.clips import CLIP_COLUMNS, MODALITIES
 from ravdess.corpora.columns import numbers, strings, table
-from ravdess.corpora.files import MAX_BYTES, MEDIA, SOUND, VIDEO, Entry, entries, read_bytes
-from ravdess.errors import BadClip, BadName, RavdessError
+from ravdess.corpora.files import MEDIA, SOUND, VIDEO, Entry, entries, fitting, read_bytes
+from ravdess.errors import BadClip, BadName, BadSource, RavdessError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,6 +101,8 @@ def catalogue(
     from ravdess.corpora import duplicates as double
 
     sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    if not sources:
+        raise BadSource("no source given: expected a folder, a zip file, an s3:// prefix or a made corpus ('sample:')")
     default = CORPORA[corpus or "ravdess"]
     listed = list({entry.uri: entry for one in sources for entry in entries(one)}.values())
     markers, notes = _markers(listed)
@@ -155,17 +157,19 @@ def choose(clips: pa.Table, *, modality: str, every_file: bool = False) -> pa.Ta
         raise RavdessError(f"unknown modality {modality!r}, expected one of {sorted(PREFERRED)}")
     order = PREFERRED[modality]
     chosen: dict[tuple[str, str, int], int] = {}
-    columns = (clips[name].to_pylist() for name in ("corpus", "take", "modality"))
-    for row, (corpus, take, kind) in enumerate(zip(*columns, strict=True)):
+    kinds = clips["modality"].to_pylist()
+    for row, (corpus, take, kind) in enumerate(
+        zip(clips["corpus"].to_pylist(), clips["take"].to_pylist(), kinds, strict=True)
+    ):
         if kind not in order:
             continue
         if every_file:
             chosen[corpus, take, row] = row
             continue
         before = chosen.setdefault((corpus, take, 0), row)
-        if order.index(kind) < order.index(clips["modality"][before].as_py()):
+        if order.index(kind) < order.index(kinds[before]):
             chosen[corpus, take, 0] = row
-    return clips.take(numbers(sorted(chosen.values())))
+    return clips if len(chosen) == clips.num_rows else clips.take(numbers(sorted(chosen.values())))
 
 
 def _judge(entry: Entry, corpus: Corpus) -> ClipName:
@@ -174,8 +178,7 @@ def _judge(entry: Entry, corpus: Corpus) -> ClipName:
         raise BadClip(entry.problem)
     if entry.size == 0:
         raise BadClip("empty: 0 bytes")
-    if entry.size is not None and entry.size > MAX_BYTES:
-        raise BadClip(f"{entry.size} bytes, more than {MAX_BYTES // 2**20} MiB; no clip is so large")
+    fitting(entry.size or 0)
     clip = corpus.parse(entry.stem)
     sound = clip.modality == MODALITIES[2]
     if sound and entry.ending in VIDEO:

@@ -1,8 +1,8 @@
 """Duplicates: one name in two places, and one content under two names. Nothing is guessed.
 
 Copies of one name count once when their bytes, or the samples of their lossless sound, are equal. Where they differ
-the damaged ones are refused; when two whole ones differ nobody can say which is right, so all of them are refused. One content under two names is kept twice: the
-publisher's own data hold such a pair.
+the damaged ones are refused; when two whole ones differ nobody can say which is right, so all of them are refused.
+One content under two names is kept twice: the publisher's own data hold such a pair.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def _local(text: str) -> Iterator[Entry]:
             "expected a folder, a zip file, an s3:// prefix or a made corpus ('sample:')"
         ) from None
     if not stat.S_ISDIR(mode):
-        yield Entry(_text(str(root)), root.stat().st_size)
+        yield single(Entry(_text(str(root)), root.stat().st_size), text)
         return
     folders, entered = [str(root)], set()
     while folders:
@@ -145,6 +145,15 @@ def _local(text: str) -> Iterator[Entry]:
             else:
                 yield _local_file(item)
         folders.extend(reversed(below))
+
+
+def single(entry: Entry, source: str) -> Entry:
+    """The entry of a source that is one file. Raises BadSource when its kind is of no use."""
+    if entry.ending not in MEDIA and entry.ending != ".zip":
+        raise BadSource(
+            f"the source {source!r} is no sound, video or zip file: expected an ending such as .wav or .zip"
+        )
+    return entry
 
 
 def _is_folder(item: os.DirEntry[str]) -> bool:
@@ -192,8 +201,11 @@ def read_bytes(uri: str) -> bytes:
             return zips.read(uri)
         if not uri.startswith("/"):
             return _read_made(uri)
-        with Path(uri).open("rb") as file:
-            return bounded(file.read(MAX_BYTES + 1))
+        status = Path(uri).stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BadClip("not a regular file")
+        fitting(status.st_size)
+        return Path(uri).read_bytes()
     except FileNotFoundError:
         raise BadClip(f"no such file on {socket.gethostname()}; every machine must see the source") from None
     except OSError as error:
@@ -210,8 +222,8 @@ def _read_made(uri: str) -> bytes:
     return read(uri)
 
 
-def bounded(content: bytes) -> bytes:
-    """`content`, unless it is more than a clip may be. Raises BadClip."""
-    if len(content) > MAX_BYTES:
-        raise BadClip(f"larger than {MAX_BYTES // 2**20} MiB; no clip is")
-    return content
+def fitting(size: int) -> int:
+    """`size` in bytes, unless it is more than a clip may have. Raises BadClip."""
+    if size > MAX_BYTES:
+        raise BadClip(f"{size} bytes, more than {MAX_BYTES // 2**20} MiB; no clip is so large")
+    return size

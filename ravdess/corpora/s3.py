@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from ravdess.corpora.files import MEDIA, Entry, bounded
+from ravdess.corpora.files import MEDIA, Entry, fitting, single
 from ravdess.errors import BadSource
 
 if TYPE_CHECKING:
+    from pyarrow import NativeFile
     from pyarrow.fs import S3FileSystem
 
 
@@ -30,7 +31,10 @@ def entries(prefix: str) -> Iterator[Entry]:
         found = store.get_file_info(path)
         if found.type == FileType.NotFound:
             raise BadSource(f"nothing at {prefix}: check the bucket, the prefix and AWS_ENDPOINT_URL")
-        infos = [found] if found.type == FileType.File else store.get_file_info(FileSelector(path, recursive=True))
+        if found.type == FileType.File:
+            yield single(Entry(f"s3://{found.path}", found.size), prefix)
+            return
+        infos = store.get_file_info(FileSelector(path, recursive=True))
     except OSError as error:
         raise BadSource(f"cannot list {prefix}: {error}") from None
     for info in sorted(infos, key=lambda info: info.path):
@@ -42,24 +46,23 @@ def entries(prefix: str) -> Iterator[Entry]:
 
 
 def read(uri: str) -> bytes:
-    """An object's content. Raises OSError."""
-    from ravdess.corpora.files import MAX_BYTES
-
-    with _filesystem(uri.removeprefix("s3://")).open_input_file(uri.removeprefix("s3://")) as file:
-        return bounded(file.read(MAX_BYTES + 1))
+    """An object's content. Raises OSError, or BadClip for one that is too large."""
+    with open_file(uri) as file:
+        content: bytes = file.read(fitting(file.size()))
+    return content
 
 
 def digest(uri: str, size: int) -> str:
-    """The object's entity tag, which changes with its content."""
-    with _filesystem(uri.removeprefix("s3://")).open_input_file(uri.removeprefix("s3://")) as file:
+    """The object's entity tag, which changes with its content; empty where the server gives none. Raises OSError."""
+    with open_file(uri) as file:
         tag = file.metadata().get("ETag", b"").decode().strip('"')
     return f"etag:{size}:{tag}" if tag else ""
 
 
-def open_file(uri: str) -> IO[bytes]:
+def open_file(uri: str) -> NativeFile:
     """The object as a file that seeks: a zip file is read by its parts. Raises OSError."""
     path = uri.removeprefix("s3://")
-    return cast("IO[bytes]", _filesystem(path).open_input_file(path))
+    return _filesystem(path).open_input_file(path)
 
 
 def _filesystem(path: str) -> S3FileSystem:

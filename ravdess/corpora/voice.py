@@ -50,7 +50,7 @@ _STATEMENTS: Final = {
 
 @dataclass(frozen=True)
 class Style:
-    """How a take sounds. The neutral style of an average man is pitch 120, range 2, energy -26, rate 4.5."""
+    """How a take sounds. The neutral style of an average man is pitch 118, range 2, energy -33, rate 4.3."""
 
     pitch: float
     """Hz, the mean."""
@@ -108,7 +108,7 @@ def style(clip: Clip, seed: int) -> Style:
     actor = generator("actor", seed, clip.actor)
     male = clip.gender == "male"
     base = (118.0 if male else 205.0) * 2 ** (actor.normal(0, 2.0) / 12)
-    energy, rate = -27.0 + actor.normal(0, 2.0), 4.3 * (1 + actor.normal(0, 0.06))
+    energy, rate = -33.0 + actor.normal(0, 2.0), 4.3 * (1 + actor.normal(0, 0.06))
     tilt, breath = actor.normal(0, 1.2), abs(actor.normal(0.04, 0.02))
     own = generator("expression", seed, clip.actor, clip.emotion).normal(0, 1, 9) * _SPREAD
     now = generator("take", seed, clip.take).normal(0, 1, 9) * _SPREAD
@@ -118,7 +118,7 @@ def style(clip: Clip, seed: int) -> Style:
     return Style(
         pitch=float(base * 2 ** (step[0] / 12)),
         range=float(2.0 * max(step[1], 0.3)),
-        energy=float(min(energy + step[2], -9.0)),
+        energy=float(min(energy + step[2], -12.0)),
         rate=float(rate * max(step[3], 0.5)),
         tilt=float(tilt + step[4]),
         breath=float(np.clip(breath + step[5], 0.005, 0.5)),
@@ -225,7 +225,7 @@ def _source(pitch: Floats, loud: Floats, noise: Floats, how: Style, chance: np.r
     part = phase / 0.6
     pulses = np.where(part < 1, part * (2 - 3 * part), 0.0)
     hiss = chance.standard_normal(len(pulses))
-    return np.asarray(pulses * _ramps(loud) + hiss * _ramps(0.5 * how.breath * loud + 0.06 * noise))
+    return np.asarray(pulses * _ramps(loud) + hiss * _ramps(0.5 * how.breath * loud + 0.12 * noise))
 
 
 def _ramps(values: Floats) -> Floats:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Final
 from urllib.parse import unquote
 
-from ravdess.corpora.files import MAX_BYTES, MEDIA, Entry
+from ravdess.corpora.files import MEDIA, Entry, fitting
 from ravdess.errors import BadClip
 
 MAX_MEMBERS: Final = 250_000
@@ -70,8 +70,7 @@ def read(uri: str) -> bytes:
     try:
         opened = _opened(archive, os.getpid(), _state(archive))
         member = opened.getinfo(name)
-        if member.file_size > MAX_BYTES:
-            raise BadClip(f"larger than {MAX_BYTES // 2**20} MiB when unpacked; no clip is")
+        fitting(member.file_size)
         with opened.open(member) as file:
             content = file.read(member.file_size)  # with a bound; without one it would unpack more than is stated
         if len(content) < member.file_size:

@@ -116,6 +116,8 @@ def test_damaged_files_are_named_and_the_rest_goes_on(put: Put, tmp_path: Path) 
     assert why["03-01-03-01-01-01-01.wav"] == "a broken symbolic link"
     assert why["03-01-04-01-01-01-01.wav"] == "a broken symbolic link"
     assert why["03-01-05-01-01-01-01.wav"] == "not a regular file"
+    with pytest.raises(BadClip, match="not a regular file"):  # opening it would wait for ever
+        read_bytes(str(tmp_path / "03-01-05-01-01-01-01.wav"))
     assert "named audio-video, but .wav holds no picture" in why["01-01-02-01-01-01-02.wav"]
     assert "named audio-only, but .mp4 holds video" in why["03-01-02-01-01-01-03.mp4"]
 
@@ -164,6 +166,16 @@ def test_several_sources_and_the_same_file_by_two_of_them(put: Put, tmp_path: Pa
 def test_a_source_that_is_not_there_is_said(source: str) -> None:
     with pytest.raises(BadSource, match=r"source|bucket|recorded"):
         catalogue(source)
+
+
+def test_a_file_of_no_use_is_no_source(put: Put) -> None:
+    with pytest.raises(BadSource, match=r"no sound, video or zip file: expected an ending such as .wav or .zip"):
+        catalogue(put("notes.txt"))
+
+
+def test_no_source_at_all() -> None:
+    with pytest.raises(BadSource, match="no source given"):
+        catalogue([])
 
 
 def test_an_unknown_corpus_lists_what_there_is(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_films_are_packed_as_the_publishers(modality: str) -> None:
             "High",
             "yuv420p",
         )
-        assert (str(picture.average_rate), picture.width, picture.height) == ("30000/1001", 170, 96)
+        assert (str(picture.average_rate), picture.width, picture.height) == ("30000/1001", 176, 96)
         assert (track.codec_context.name, track.sample_rate, track.layout.name) == ("aac", 48_000, "stereo")
     assert len(frames(content)) == int(length(clip, 0) / 48_000 * 30000 / 1001)
     heard = sound_of(content)
@@ -279,7 +279,7 @@ def test_films_are_packed_as_the_publishers(modality: str) -> None:
 
 def test_films_are_the_same_every_time() -> None:
     clip = Clip.parse(f"01{NAME[2:]}")
-    assert make(clip, height=48) == make(clip, height=48)
+    assert len({make(clip, height=48) for _ in range(4)}) == 1
 
 
 def test_lips_follow_the_sound_and_faces_the_emotion() -> None:

@@ -112,7 +112,7 @@ def test_other_methods_are_named(put: Put, method: int) -> None:
 def test_a_bomb_is_refused_by_its_size_and_a_liar_is_not_believed(put: Put) -> None:
     path = put("bomb.zip", flagged(packed({f"{NAME}.wav": b"\0" * 10_000_000}), size=2**31))
     assert "more than 512 MiB" in reject(catalogue(path))
-    with pytest.raises(BadClip, match="512 MiB when unpacked"):
+    with pytest.raises(BadClip, match="more than 512 MiB"):
         read_bytes(f"zip:{path}!/{NAME}.wav")
     small = put("liar.zip", flagged(packed({f"{NAME}.wav": b"\0" * 50_000_000}), size=100))
     (source,) = catalogue(small).clips["source"].to_pylist()
