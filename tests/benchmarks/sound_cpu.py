@@ -55,10 +55,15 @@ def both_sets(path: Path) -> Floats:
     return np.concatenate([feature_set(name).extract(y, SR) for name in ("mfcc_stats", "spectral_stats")])
 
 
+def voice_stats(path: Path) -> Floats:
+    return feature_set("voice_stats").extract(*read(path.read_bytes()))
+
+
 OURS: dict[str, Callable[[Path], Floats]] = {
     "`mfcc_stats`": mfcc_stats,
     "of which reading and resampling": floor,
     "`mfcc_stats` and `spectral_stats` (pitch too)": both_sets,
+    "`voice_stats`": voice_stats,
 }
 
 
