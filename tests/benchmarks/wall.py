@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.benchmarks.many import write
+from ravdess.corpora import sample
 
 HERE = Path(__file__).parent
-MANY = HERE / "many.py"
+JOB = HERE.parents[1] / "jobs" / "featurize.py"
 
 
 def seconds(*command: str | Path) -> float:
@@ -35,11 +35,11 @@ def seconds(*command: str | Path) -> float:
 def compare(clips: int, repeat: int, folder: Path) -> list[float]:
     """Ratio ours / plain, pair by pair."""
     source = folder / f"clips-{clips}"
-    write(source, clips)
+    sample.write(source, actors=24, takes=clips // 24)
     ratios = []
     for run in range(repeat):
         store, plain = folder / f"store-{clips}-{run}", folder / f"plain-{clips}.parquet"
-        ours = seconds(MANY, "--source", source, "--store", store, "--corpus", "many")
+        ours = seconds(JOB, "--source", source, "--store", store)
         theirs = seconds(HERE / "plain.py", source, plain)
         rows = len(pd.read_parquet(store / "features" / "mfcc_stats")), len(pd.read_parquet(plain))
         if rows != (clips, clips):
