@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -18,9 +18,9 @@ CEPSTRUM: Final = (70, 600)
 """Hz, among whose periods the cepstral peak is sought."""
 FORMANTS: Final = ((300, 1000), (1000, 2500), (2500, 4000))
 """Hz, about where the first three resonances of a mouth lie; the highest peak there stands for A1, A2 and A3."""
-POINTS: Final = 32
+POINTS: Final = 24
 """At which each period is looked at."""
-STRETCH: Final = np.linspace(0.92, 1.08, 13)
+STRETCH: Final = np.linspace(0.92, 1.08, 9, dtype=np.float32)
 """Lengths tried for each period, in periods of the frame's pitch."""
 
 _HILLENBRAND = "Hillenbrand, Cleveland & Erickson 1994, doi 10.1044/jshr.3704.769"
@@ -108,14 +108,14 @@ def perturbation(y: Floats, centres: NDArray[np.int64], hertz: Floats) -> tuple[
     -------
     jitter, shimmer : np.ndarray [shape=(t,), dtype=float32]
     """
-    period = (SAMPLE_RATE / hertz)[:, np.newaxis].astype(np.float32)
+    period = (SAMPLE_RATE / hertz).astype(np.float32)[:, np.newaxis, np.newaxis]
     within = np.arange(POINTS, dtype=np.float32) / POINTS
-    start = centres[:, np.newaxis].astype(np.float64) + period * np.arange(-2, 2)
-    cycles = _between(y, start[:, :, np.newaxis] + (period * within)[:, np.newaxis])
+    number = np.arange(-2, 2, dtype=np.float32)[:, np.newaxis]
+    cycles = _around(y, centres, period * (number + within))
     height = cycles.max(axis=2) - cycles.min(axis=2)
     shimmer = np.abs(np.diff(height, axis=1)).mean(axis=1) / np.maximum(height.mean(axis=1), np.float32(1e-9))
-    later = (STRETCH[:, np.newaxis] + within) * period[:, :, np.newaxis]
-    following = _between(y, start[:, :3, np.newaxis, np.newaxis] + later[:, np.newaxis])
+    later = number[:3, :, np.newaxis] + STRETCH[:, np.newaxis] + within
+    following = _around(y, centres, period[..., np.newaxis] * later)
     like = np.einsum("tcp,tcsp->tcs", cycles[:, :3], following)
     like /= np.sqrt(np.einsum("tcsp,tcsp->tcs", following, following) + np.float32(1e-12))
     best = np.clip(like.argmax(axis=2), 1, len(STRETCH) - 2)[:, :, np.newaxis]
@@ -126,13 +126,17 @@ def perturbation(y: Floats, centres: NDArray[np.int64], hertz: Floats) -> tuple[
     return jitter.astype(np.float32), shimmer.astype(np.float32)
 
 
-def _between(y: Floats, place: NDArray[np.float64]) -> Floats:
-    """`y` at fractional places, on the line from sample to sample; beyond its ends the last one is held."""
-    at = np.clip(place, 0, len(y) - 1.001)
-    left = at.astype(np.int64)
-    share = (at - left).astype(np.float32)
-    here = y[left]
-    value: Floats = here + share * (y[left + 1] - here)
+def _around(y: Floats, centres: NDArray[np.int64], away: NDArray[np.floating[Any]]) -> Floats:
+    """`y` at places `away` [shape=(t, ...)] from each centre, on the line between two samples; zeros lie beyond."""
+    reach = int(np.abs(away).max(initial=0)) + 2
+    left = np.floor(away)
+    share = away - left
+    at = left.astype(np.int64)
+    at += centres.reshape(-1, *(1,) * (away.ndim - 1)) + reach
+    padded = np.pad(y, reach)
+    here = padded.take(at)
+    at += 1
+    value: Floats = here + share.astype(np.float32, copy=False) * (padded.take(at) - here)
     return value
 
 

@@ -120,8 +120,9 @@ def _level(y: Floats) -> Floats:
 def over_frames(values: NDArray[np.float32]) -> Floats:
     """Sums of one value a sample over the frames of a whole clip [shape=(n,)] -> [shape=(1 + n // 256,)]."""
     count, around = 1 + len(values) // HOP, FRAME // HOP
-    padded = np.zeros((count + around - 1) * HOP, np.float32)
-    padded[FRAME // 2 : FRAME // 2 + len(values)] = values[: len(padded) - FRAME // 2]
-    hops = padded.reshape(-1, HOP).sum(axis=1)
+    hops = np.zeros(count + around - 1, np.float32)
+    lead = FRAME // 2 // HOP
+    hops[lead : lead + count - 1] = values[: (count - 1) * HOP].reshape(-1, HOP).sum(axis=1)
+    hops[lead + count - 1] = values[(count - 1) * HOP :].sum()
     sums: Floats = hops[:-3] + hops[1:-2] + hops[2:-1] + hops[3:]
     return sums
