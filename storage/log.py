@@ -17,6 +17,9 @@ FORMAT: Final = 1
 """The layout that SPEC.md describes. Readers refuse a higher one."""
 
 DATA_FILE: Final = re.compile(r"part-(?P<version>[0-9]{20})-[0-9a-f]{32}\.parquet")
+PLAIN_TABLES: Final = ("clips", "rejects", "imports")
+"""The tables that a store has one of; the others are one a feature or frame set (SPEC 1)."""
+
 FIRST_ENTRY: Final = "_delta_log/00000000000000000000.json"
 
 
@@ -59,7 +62,7 @@ class Add(NamedTuple):
 
 def existing(files: Files) -> list[str]:
     """The names of the tables in a store, sorted."""
-    names = ["clips", "rejects"]
+    names = [*PLAIN_TABLES]
     for folder in ("features", "frames"):
         names += [f"{folder}/{name}" for name in files.folders(folder)]
     return [name for name in names if files.exists(f"{name}/{FIRST_ENTRY}")]

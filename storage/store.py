@@ -10,7 +10,7 @@ from storage.errors import BadName, NotFound
 from storage.files import files_at
 from storage.folder import Folder
 from storage.frames import Frames, Shards
-from storage.log import existing
+from storage.log import PLAIN_TABLES, existing
 from storage.names import checked, checked_part
 from storage.table import Table
 
@@ -62,10 +62,10 @@ class Store:
     # Tables ---------------------------------------------------------------------------------------------------------
 
     def table(self, name: str) -> Table:
-        """The table "clips", "rejects", "features/<set>" or "frames/<set>", which may not exist yet."""
+        """The table "clips", "rejects", "imports", "features/<set>" or "frames/<set>", which may not exist yet."""
         parts = checked(name, "table").split("/")
-        if not (name in ("clips", "rejects") or (len(parts) == 2 and parts[0] in ("features", "frames"))):
-            raise BadName(f"bad table name {name!r}: expected clips, rejects, features/<set> or frames/<set>")
+        if not (name in PLAIN_TABLES or (len(parts) == 2 and parts[0] in ("features", "frames"))):
+            raise BadName(f"bad table name {name!r}: expected clips, rejects, imports, features/<set> or frames/<set>")
         return Table(self._files, name)
 
     def tables(self) -> list[str]:
@@ -107,6 +107,10 @@ class Store:
 
             return pd.DataFrame({name: pd.Series(dtype="str") for name in REJECTS})
         return self._frame(table)
+
+    def imports(self) -> pd.DataFrame:
+        """One row a file that was imported as features (SPEC 4.5). Raises NotFound where none was."""
+        return self._frame(self.table("imports"))
 
     def _frame(self, table: Table, columns: Sequence[str] | None = None, version: int | None = None) -> pd.DataFrame:
         frame: pd.DataFrame = table.read_sorted(columns, version).to_pandas(split_blocks=True, self_destruct=True)
