@@ -47,6 +47,10 @@ class BadTable(RavdessError, ValueError):
     """A feature table that a search cannot use (no rows, mixed corpora, missing columns, not finite)."""
 
 
+class BadImport(RavdessError, ValueError):
+    """A table from elsewhere that cannot be taken up as a feature set."""
+
+
 class BadBundle(RavdessError, ValueError):
     """A saved model that is incomplete, changed, or made from other features."""
 
