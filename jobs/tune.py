@@ -145,9 +145,14 @@ def _make_sample(store: Store, args: argparse.Namespace) -> None:
     """Featurize the made sample corpus into a store that has no features at all."""
     from ravdess.corpora import catalogue
     from ravdess.errors import BadTable
-    from ravdess.features import feature_set
+    from ravdess.features import FEATURE_SETS, feature_set
     from ravdess.pipeline import featurize
 
+    if args.features not in FEATURE_SETS:
+        terminal.say(
+            f"no table {args.features} in {store.url}; one that others measured is imported by: "
+            f"python jobs/featurize.py --import {args.features}=FILE --store {args.store}"
+        )
     feature_set(args.features)  # an unknown name is said before anything is made
     if there := store.feature_sets():
         raise BadTable(

@@ -21,6 +21,7 @@ import numpy as np
 
 from ravdess.clips import EMOTIONS
 from ravdess.errors import BadBundle, BadTable, RavdessError, UnknownName
+from ravdess.foreign import is_foreign, needs
 from ravdess.scaling import Standardiser, normalise_by_actor
 
 if TYPE_CHECKING:
@@ -113,6 +114,16 @@ class Bundle:
         """Under which terms the model may be used, and what people must know of its training clips."""
         return " ".join(_terms(name) for name in self.corpora)
 
+    @property
+    def foreign(self) -> bool:
+        """Whether its features were imported: no clip gives them here, only a table of the same columns."""
+        return is_foreign(self.fingerprint)
+
+    @property
+    def needs(self) -> str:
+        """What a prediction must be given beyond clips, as a sentence for people; empty when clips are enough."""
+        return needs(self.features, self.columns) if self.foreign else ""
+
     def predict_proba(self, X: pd.DataFrame | ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.float64]:
         """Probabilities of raw features.
 
@@ -162,6 +173,7 @@ class Bundle:
             "features": self.features,
             "fingerprint": self.fingerprint,
             "columns": list(self.columns),
+            "needs": self.needs,
             "labels": list(self.labels),
             "enrolled": self.enrolled,
             "corpora": list(self.corpora),
@@ -261,8 +273,9 @@ class Bundle:
         if (present := getattr(X, "columns", None)) is not None:
             if missing := [name for name in self.columns if name not in present]:
                 some = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
+                advice = f"; {self.needs}" if self.foreign else ""
                 raise BadTable(
-                    f"{len(missing)} of {len(self.columns)} columns of {self.features!r} are missing: {some}"
+                    f"{len(missing)} of {len(self.columns)} columns of {self.features!r} are missing: {some}{advice}"
                 )
             frame: Any = X
             return np.asarray(frame[list(self.columns)], dtype=np.float64)
@@ -270,7 +283,7 @@ class Bundle:
         if rows.ndim != 2 or rows.shape[1] != len(self.columns):
             raise BadTable(
                 f"expected rows of the {len(self.columns)} columns of {self.features!r}, "
-                f"not an array of shape {rows.shape}"
+                f"not an array of shape {rows.shape}{f'; {self.needs}' if self.foreign else ''}"
             )
         return rows
 

@@ -124,6 +124,7 @@ def search(
 
     from ravdess.bundle import versions
     from ravdess.features import FEATURE_SETS
+    from ravdess.foreign import is_foreign, needs
     from ravdess.search.run import OnRay
 
     if search not in SEARCHES:
@@ -145,6 +146,8 @@ def search(
     request = make_request(zoo, rows, dealt, features=features, fingerprint=fingerprint, **asked)
     name = run_name(request, run)
     notes = [*dealt.notes, *unfinished_like(store, name, request)]
+    if is_foreign(fingerprint):
+        notes.append(needs(features, rows.columns))
     ledger = Ledger(store, name, request)
     if ledger.summary is not None:
         return Result.read(store, ledger.run, ledger.summary, found=True)
@@ -159,6 +162,7 @@ def search(
         "run": name,
         "features": features,
         "fingerprint": fingerprint,
+        "foreign": is_foreign(fingerprint),
         "table_version": table_version,
         "protocol": protocol,
         "enrolled": normalise == "actor",
