@@ -4,19 +4,24 @@ Every clip of the source is read once; each take becomes one row of numbers in <
 already is left alone, so the same command goes on where it was interrupted, and says so when there is nothing to do.
 A file that cannot be used is named with its reason, and the run goes on. Without --source the made sample corpus
 is used: voices drawn by a program, for trying things out.
+
+With --import the numbers come from a table that someone else made (csv or Parquet, a row a clip): OpenFace action
+units, wav2vec 2.0 embeddings, … They become a feature set like any other, and take part in every search.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from ravdess import terminal
 
 if TYPE_CHECKING:
     from ravdess.corpora import Catalogue
     from ravdess.pipeline import Summary
+    from ravdess.pipeline.imports import Imported
 
 EXAMPLES = """
   python jobs/featurize.py --source ~/RAVDESS                     folders, zip files, in any nesting
@@ -24,9 +29,10 @@ EXAMPLES = """
   python jobs/featurize.py --source s3://bucket/ravdess --store s3://bucket/store
   python jobs/featurize.py --features mfcc_stats,spectral_stats   on the made sample corpus
   python jobs/featurize.py --source ~/RAVDESS --verify            only count, beside the publisher's numbers
+  python jobs/featurize.py --import openface=openface_au.csv      then: python jobs/tune.py --features openface
   ray submit cluster.yaml jobs/featurize.py -- --source /data/ravdess --store /data/store
 
-exit status: 0 all done, 1 failed, 2 wrong usage, 3 done but some files were rejected
+exit status: 0 all done, 1 failed, 2 wrong usage, 3 done but some files or imported rows were rejected
 """
 SHOWN = 20
 
@@ -43,11 +49,22 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--features",
-        default="mfcc_stats",
         metavar="SET[,SET…]",
-        help="feature sets to compute from one reading of each file (default: %(default)s)",
+        help="feature sets to compute from one reading of each file (default: mfcc_stats; none with --import)",
     )
     parser.add_argument("--corpus", help="whose naming rule the files follow (default: ravdess)")
+    parser.add_argument(
+        "--import",
+        action="append",
+        dest="imports",
+        type=_named,
+        metavar="NAME=FILE",
+        help="keep a csv or Parquet file, with a column of clip or take names, as the feature set NAME; repeatable. "
+        "Its takes are compared with those of --source, else with the publisher's list",
+    )
+    parser.add_argument(
+        "--import-version", default="", metavar="TEXT", help="of the program that measured what is imported"
+    )
     parser.add_argument("--every-file", action="store_true", help="a row a file, in tables <set>_every_file")
     parser.add_argument("--retry-rejects", action="store_true", help="try unchanged files again that were rejected")
     parser.add_argument(
@@ -58,20 +75,56 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def _named(text: str) -> tuple[str, str]:
+    name, equals, file = text.partition("=")
+    if not (name and equals and file):
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE, as in openface=openface_au.csv, not {text!r}")
+    return name, file
+
+
 def main(args: argparse.Namespace) -> int:
     """Run the job and return its exit status."""
     from ravdess.corpora import catalogue
 
-    if not args.source:
+    if args.verify and args.imports:
+        terminal.say("--verify computes nothing and --import keeps a table: ask for one of them")
+        return terminal.USAGE
+    measured = bool(args.features or not args.imports)
+    if measured and not args.source:
         terminal.say("no --source: using the made sample corpus (voices drawn by a program, not recorded)")
-    found = catalogue(args.source or "sample:", corpus=args.corpus)
-    if args.verify:
+    found = catalogue(args.source or "sample:", corpus=args.corpus) if measured or args.source else None
+    if args.verify and found:
         return _verify(found, as_json=args.json)
 
+    summary: dict[str, Any] = {"features": {}, "rejects": [], "notes": [], "ray_started": False}
+    lines: list[str] = []
+    if args.imports:
+        imported = _import(args, found if args.source else None)
+        _merge(summary, _imports_as_json(imported))
+        lines += _import_lines(imported, args.store)
+    if found and measured:
+        made = _featurize(args, found)
+        _merge(summary, _as_json(made))
+        lines += _lines(made)
+    terminal.close(summary, lines, as_json=args.json)
+    refused = summary["rejects"] or any(made["rejects"] for made in summary["features"].values())
+    return terminal.REJECTS if refused else terminal.DONE
+
+
+def _import(args: argparse.Namespace, found: Catalogue | None) -> list[Imported]:
+    from ravdess.pipeline.imports import import_tables
+    from storage import Store
+
+    return import_tables(
+        Store(args.store), args.imports, catalogue=found, corpus=args.corpus, version=args.import_version
+    )
+
+
+def _featurize(args: argparse.Namespace, found: Catalogue) -> Summary:
     from ravdess.pipeline import featurize
     from storage import Store
 
-    names = [name for name in args.features.split(",") if name]
+    names = [name for name in (args.features or "mfcc_stats").split(",") if name]
     bar: list[terminal.Progress] = []
 
     def begin(to_do: int, done: int) -> None:
@@ -86,7 +139,7 @@ def main(args: argparse.Namespace) -> int:
         bar[0].update(clips, note=f"{rejects} rejected" if rejects else "")
 
     try:
-        summary = featurize(
+        return featurize(
             found,
             Store(args.store),
             names,
@@ -100,8 +153,13 @@ def main(args: argparse.Namespace) -> int:
     finally:
         for one in bar:
             one.__exit__(None, None, None)
-    terminal.close(_as_json(summary), _lines(summary), as_json=args.json)
-    return terminal.REJECTS if summary.rejects else terminal.DONE
+
+
+def _merge(summary: dict[str, Any], more: dict[str, Any]) -> None:
+    """Put one part of the job's summary beside what stands in it."""
+    for name, value in more.items():
+        before = summary.get(name)
+        summary[name] = {**before, **value} if isinstance(before, dict) else before + value if before else value
 
 
 def _verify(found: Catalogue, *, as_json: bool) -> int:
@@ -121,6 +179,42 @@ def _as_json(summary: Summary) -> dict[str, object]:
         "notes": summary.notes,
         "ray_started": summary.ray_started,
     }
+
+
+def _imports_as_json(imported: Sequence[Imported]) -> dict[str, Any]:
+    features: dict[str, dict[str, Any]] = {}
+    for one in imported:
+        before = features.get(one.name, {"computed": 0, "rejects": 0})
+        features[one.name] = {
+            "rows": one.rows,
+            "computed": before["computed"] + one.computed,
+            "rejects": before["rejects"] + one.verdict.refusals,
+            "path": one.path,
+        }
+    return {
+        "features": features,
+        "rejects": [reject for one in imported for reject in one.rejects],
+        "notes": [note for one in imported for note in one.notes],
+        "imports": [one.as_json() for one in imported],
+    }
+
+
+def _import_lines(imported: Sequence[Imported], store: str) -> list[str]:
+    lines = [f"note: {note}" for one in imported for note in one.notes]
+    for one in imported:
+        lines += [f"rejected: {reject['source']}: {reject['reason']}" for reject in one.rejects[:SHOWN]]
+        if one.verdict.refusals > SHOWN:
+            lines.append(f"rejected: … {one.verdict.refusals} rows of {one.file.path.name}; see the table 'rejects'")
+    if not any(one.computed for one in imported):
+        lines.append("nothing to do: every row that can be used stands already")
+    lines += [
+        f"{one.name}: {one.rows:,} rows ({one.computed:,} new), {one.verdict.refusals:,} rows rejected, "
+        f"{len(one.plan.names):,} columns, from {one.file.path.name} (sha256 {one.file.sha256[:12]}…)"
+        for one in imported
+    ]
+    lines += [f'read it: pandas.read_parquet("{path}")' for path in dict.fromkeys(one.path for one in imported)]
+    names = dict.fromkeys(one.name for one in imported)
+    return lines + [f"search it: python jobs/tune.py --store {store} --features {name} --family svm" for name in names]
 
 
 def _lines(summary: Summary) -> list[str]:

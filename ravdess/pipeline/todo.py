@@ -71,7 +71,8 @@ class Todo:
         self._rejects = store.table("rejects")
         self._open = ExitStack()
         self._writers = {
-            one.name: self._writer(self.tables[one.name], row_schema(one.columns), self._key, one.fingerprint) for one in sets
+            one.name: self._writer(self.tables[one.name], row_schema(one.columns), self._key, one.fingerprint)
+            for one in sets
         }
         self._reject_writer = self._writer(self._rejects, reject_schema(), (*_FILE, "fingerprint"), REJECTS_MADE)
         self._chosen = choose(catalogue.clips, modality="sound", every_file=every_file)
