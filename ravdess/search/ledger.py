@@ -136,8 +136,10 @@ def unfinished_like(store: Store, run: str, request: Mapping[str, Any]) -> list[
         if all(old.get(key) == new[key] for key in ("features", "protocol")) and {*old["families"]} == {
             *new["families"]
         }:
+            changed = differences(old, new)
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             notes.append(
-                f"unfinished run {other} is another request ({'; '.join(differences(old, new))}), so this is new"
+                f"unfinished run {other} is another request ({'; '.join(changed[:3])}{more}), so this is a new run"
             )
     return notes
 

@@ -115,5 +115,5 @@ def test_an_unfinished_run_that_is_another_request_is_mentioned(tmp_path: Path) 
     Ledger(store, "else", {**REQUEST, "protocol": "luna"})
     changed = {**REQUEST, "rows": {**REQUEST["rows"], "content": "bb"}}
     (note,) = unfinished_like(store, "new", changed)
-    assert note == 'unfinished run old is another request (rows.content: "aa" → "bb"), so this is new'
+    assert note == 'unfinished run old is another request (rows.content: "aa" → "bb"), so this is a new run'
     assert unfinished_like(store, "old", REQUEST) == []
