@@ -226,7 +226,7 @@ def _lines(result: Result) -> list[str]:
     lines += [
         "",
         f"{summary['protocol']} on {summary['features']}: {first['n_takes']} takes of {len(first['actors'])} actors, "
-        f"{len(first['folds'])} judging folds; chance {first['chance']:.3f}",
+        f"{len(first['folds'])} judging fold{'s' * (len(first['folds']) > 1)}; chance {first['chance']:.3f}",
         *([summary["label"]] if summary["label"] else []),
         "",
         terminal.table(
@@ -260,8 +260,8 @@ def _lines(result: Result) -> list[str]:
     effort = summary["effort"]
     if effort["trials"] and not result.found:
         lines.append(
-            f"{effort['trials']} trials, {effort['fits']} fits ({effort['fits_a_candidate']} for a random candidate), "
-            f"{effort['workers']} at a time; {effort['beyond_the_fits_a_trial']:.2f} s a trial beyond the fits"
+            f"{effort['trials']} trials of {effort['fits']} fits ({effort['fits_a_candidate']} a candidate for all "
+            f"judges), {effort['workers']} at a time; {effort['beyond_the_fits_a_trial']:.2f} s a trial beyond the fits"
         )
     lines += [f"model: {path}" for path in summary["models"].values()]
     return [*lines, f"run: {result.path}", f'read it: pandas.read_parquet("{result.path}/results.parquet")']

@@ -2,7 +2,7 @@
 
 Random candidates, the grid around the best, the final fit; all of it once for each judging fold, nested, at K(K-1)/2
 fits a random candidate. `plan` says which fits there are and how one is chosen, `trial` what a worker does, `run` and
-`hunt_on_tune` how Ray runs it, `adaptive` and `samplers` how one that learns is kept honest, `ledger` what is kept of
+`on_tune` how Ray runs it, `adaptive` and `samplers` how one that learns is kept honest, `ledger` what is kept of
 it, `explore` the rounds, `models` the last step, `results` the tables. This package and `ravdess.pipeline` alone know
 Ray and the store.
 """

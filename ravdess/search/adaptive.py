@@ -12,18 +12,15 @@ the old records one by one, as it was when they were new, and so arrives where i
 
 from __future__ import annotations
 
-import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ravdess.errors import LeakError
-from ravdess.search.ledger import Record, learn, record_of
-from ravdess.search.plan import Candidate, Curve, Scores, Trial, fits_of
+from ravdess.search.ledger import Record, learn
+from ravdess.search.plan import Candidate, Scores, Trial, fits_of, running_scores
 from ravdess.search.samplers import SCORE, Optuna, Proposer, RandomThenGrid, asha
-from ravdess.search.trial import Data, run_fits
 
 if TYPE_CHECKING:
     from ravdess.families import Family
@@ -47,10 +44,6 @@ class Hunt:
     waiting: Trial | None = None
     busy: bool = False
     over: bool = False
-
-    @property
-    def key(self) -> str:
-        return f"{self.family.name} {self.question.name}"
 
     def advance(self) -> None:
         """Go on to the next trial that must be run, or to the end.
@@ -99,21 +92,6 @@ def replay(stopper: Any, name: str, record: Record) -> None:
     stopper.on_trial_complete(None, trial, result)
 
 
-def running_scores(fits: Sequence[Mapping[str, Any]]) -> list[float]:
-    """After each fit, the best stage's mean UAR over the choosers so far.
-
-    A mean over the same choosers in the same order is what candidates can be compared by at any moment; the score on a
-    single fold says more about the fold.
-    """
-    curves: list[Curve] = []
-    running = []
-    for fit in fits:
-        curves += [curve for _, curve in fit["curves"]]
-        if curves:
-            running.append(max(sum(at) / len(at) for at in zip(*curves, strict=True)))
-    return running
-
-
 def hunts(
     families: Mapping[str, Family],
     questions: Sequence[Question],
@@ -148,58 +126,29 @@ def hunts(
     return made
 
 
-def compute(
-    config: Mapping[str, Any],
-    *,
-    hunted: Mapping[str, tuple[Family, Question]],
-    data: Data,
-    report: Callable[[dict[str, Any]], None],
-    seed: int,
-    threads: int,
-) -> None:
-    """One trial of a hunt: report after each fit, so that the stopper may end it; a failed fit ends it, too."""
-    trial = trial_of(config, hunted)
-    fits: list[dict[str, Any]] = []
-    try:
-        for fit in run_fits(trial, hunted[config["hunt"]][0], data, seed=seed, threads=threads):
-            fits.append(fit)
-            running = running_scores(fits)
-            report({SCORE: running[-1] if running else 0.0, "record": json.dumps(record_of(trial, fits))})
-            if "error" in fit:
-                return
-    except LeakError as error:
-        report({SCORE: 0.0, "record": json.dumps(record_of(trial, [], leak=str(error)))})
+class Hunts:
+    """All hunts as one source of trials, asked in turn."""
 
+    def __init__(self, hunts: Sequence[Hunt], keep: Callable[[Record], None]) -> None:
+        self._hunts, self._keep = list(hunts), keep
 
-def config_of(hunt: Hunt, trial: Trial) -> dict[str, str]:
-    """A trial as Tune carries it. The parameters are JSON, so that no library touches them."""
-    return {"hunt": hunt.key, "round": trial.round, "params": json.dumps(trial.candidate.params)}
+    @property
+    def over(self) -> bool:
+        return all(hunt.over for hunt in self._hunts)
 
+    def next(self) -> Trial | None:
+        return next((trial for hunt in self._hunts if (trial := hunt.next()) is not None), None)
 
-def trial_of(config: Mapping[str, Any], hunted: Mapping[str, tuple[Family, Question]]) -> Trial:
-    """The inverse of `config_of`."""
-    family, question = hunted[config["hunt"]]
-    candidate = Candidate(family.name, json.loads(config["params"]))
-    return Trial(candidate, config["round"], fits_of([question]), question.name)
+    def advance(self) -> None:
+        for hunt in self._hunts:
+            hunt.advance()
 
+    def tell(self, record: Record) -> None:
+        self._keep(record)
+        self._of(record["family"], record["question"]).tell(record)
 
-def run_here(hunt: Hunt, data: Data, *, seed: int, threads: int) -> Iterator[Record]:
-    """Bring a hunt to its end in this process; yield each trial's record."""
-    while (trial := hunt.next()) is not None:
-        alike = SimpleNamespace(trial_id=trial.candidate.id, config={})
-        if hunt.stopper is not None:
-            hunt.stopper.on_trial_add(None, alike)
-        fits: list[dict[str, Any]] = []
-        result: dict[str, Any] = {}
-        for fit in run_fits(trial, hunt.family, data, seed=seed, threads=threads):
-            fits.append(fit)
-            if "error" in fit:
-                break
-            result = {"training_iteration": len(fits), SCORE: running_scores(fits)[-1]}
-            if hunt.stopper is not None and hunt.stopper.on_trial_result(None, alike, result) == "STOP":
-                break
-        if hunt.stopper is not None:
-            hunt.stopper.on_trial_complete(None, alike, result)
-        record = record_of(trial, fits)
-        hunt.tell(record)
-        yield record
+    def stopper(self, family: str, question: str) -> Any:
+        return self._of(family, question).stopper
+
+    def _of(self, family: str, question: str) -> Hunt:
+        return next(h for h in self._hunts if (h.family.name, h.question.name) == (family, question))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ravdess.errors import SearchFailed
+from ravdess.search.adaptive import Hunts
 from ravdess.search.adaptive import hunts as make_hunts
 from ravdess.search.ledger import Ledger, Record, learn
 from ravdess.search.plan import (
@@ -23,7 +24,7 @@ from ravdess.search.plan import (
     random_candidates,
     random_round,
 )
-from ravdess.search.run import Runner, slow_first
+from ravdess.search.run import Rounds, Runner, slow_first
 
 if TYPE_CHECKING:
     from ravdess.families import Family
@@ -100,7 +101,8 @@ class Explored:
     failed : dict of str to str
         Family -> why.
     fits_a_candidate : int
-        Fits that one randomly drawn candidate costs for the whole nested search.
+        Fits that one candidate costs for the whole nested search: drawn at random, and for all questions at once; or
+        in an adaptive search, for each question anew.
     """
 
     choices: dict[str, dict[str, Choice]] = field(default_factory=dict)
@@ -141,6 +143,7 @@ class Explorer:
         self._questions: Sequence[Question] = (*folds.questions, folds.final)
         self._scores = Scores()
         self.best: dict[str, float] = {}
+        self._phase, self._at, self._total = "", 0, 0
         self.found = Explored(fits_a_candidate=len(fits_of(self._questions)))
 
     def random_then_grid(self) -> Explored:
@@ -152,17 +155,24 @@ class Explorer:
             name: random_candidates(family, samples=self._samples, seed=self._seed)
             for name, family in self._families.items()
         }
-        self._run("random", [t for some in random.values() for t in random_round(some, self._questions, self._scores)])
         grids: dict[str, dict[str, list[Candidate]]] = {}
-        trials: list[Trial] = []
-        for name, family in self._families.items():
-            try:
-                grids[name] = {q.name: self._around(family, q, random[name]) for q in self._questions}
-            except SearchFailed as error:
-                self.found.failed[name] = str(error)
-                continue
-            trials += grid_round(grids[name], self._questions, self._scores)
-        self._run("grid", trials)
+
+        def draw() -> list[Trial]:
+            rounds = (random_round(some, self._questions, self._scores) for some in random.values())
+            return self._begin("random", [trial for trials in rounds for trial in trials])
+
+        def place_grids() -> list[Trial]:
+            trials: list[Trial] = []
+            for name, family in self._families.items():
+                try:
+                    grids[name] = {q.name: self._around(family, q, random[name]) for q in self._questions}
+                except SearchFailed as error:
+                    self.found.failed[name] = str(error)
+                    continue
+                trials += grid_round(grids[name], self._questions, self._scores)
+            return self._begin("grid", trials)
+
+        self._runner.run(Rounds([draw, place_grids], self._keep))
         for name, own in grids.items():
             rounds = {q.name: {"random": random[name], "grid": own[q.name]} for q in self._questions}
             self._choose(name, rounds, {q.name: self._scores for q in self._questions})
@@ -172,6 +182,7 @@ class Explorer:
     def hunt(self, *, sampler: str, stop: bool) -> Explored:
         """Each question by its own adaptive sampler and stopper."""
         began = time.perf_counter()
+        self.found.fits_a_candidate = sum(len(fits_of([question])) for question in self._questions)
         order = sorted(self._families.values(), key=lambda family: -max(family.stages, default=0))
         hunts = make_hunts(
             {family.name: family for family in order},
@@ -183,8 +194,9 @@ class Explorer:
             grid=self._grid,
             seed=self._seed,
         )
-        total = len(hunts) * self._samples - len(self._ledger.records)
-        self._runner.hunt(hunts, lambda record: self._keep(record, "hunt", total))
+        self._phase, self._total = "hunt", max(0, len(hunts) * self._samples - len(self._ledger.records))
+        self._progress(self._step())
+        self._runner.run(Hunts(hunts, self._keep))
         for name in self._families:
             mine = {hunt.question.name: hunt for hunt in hunts if hunt.family.name == name}
             self._choose(
@@ -213,24 +225,23 @@ class Explorer:
         except SearchFailed as error:
             self.found.failed[family] = str(error)
 
-    def _run(self, phase: str, trials: Sequence[Trial]) -> None:
+    def _begin(self, phase: str, trials: Sequence[Trial]) -> list[Trial]:
+        """A round's trials in the order to run them."""
         order = slow_first(portions(trials), self._families, self.found.effort.seconds_a_fit())
-        self._at = 0
-        self._progress(self._step(phase, len(order)))
-        self._runner.run(order, lambda record: self._keep(record, phase, len(order)))
+        self._phase, self._at, self._total = phase, 0, len(order)
+        self._progress(self._step())
+        return order
 
-    _at = 0
-
-    def _keep(self, record: Record, phase: str, total: int) -> None:
+    def _keep(self, record: Record) -> None:
         """Write a finished trial before anything else happens to it."""
         self._ledger.write(record)
         self._learn(record)
         self.found.effort.add(record)
         self._at += 1
-        self._progress(self._step(phase, total))
+        self._progress(self._step())
 
-    def _step(self, phase: str, total: int) -> Step:
-        return Step(phase, self._at, max(total, self._at), self.found.effort.fits, dict(self.best))
+    def _step(self) -> Step:
+        return Step(self._phase, self._at, max(self._total, self._at), self.found.effort.fits, dict(self.best))
 
     def _learn(self, record: Record) -> None:
         if record["question"] and record["question"] != self._final.name:

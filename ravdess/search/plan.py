@@ -18,7 +18,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ravdess.errors import SearchFailed
 from ravdess.splits import Groups, Question
@@ -198,6 +198,21 @@ def choose(
         why = next((reason for key, reason in scores.failures.items() if key[0] == family), "none was tried")
         raise SearchFailed(f"no candidate of {family} could be fitted when {question.name} judges: {why}")
     return Choice(best.judge, best.candidate, best.stage, best.uar, len(seen), best.round)
+
+
+def running_scores(fits: Sequence[Mapping[str, Any]]) -> list[float]:
+    """After each fit of a record, the best stage's mean UAR over the choosers so far.
+
+    A mean over the same choosers in the same order is what candidates can be compared by at any moment; the score on a
+    single fold says more about the fold.
+    """
+    curves: list[Curve] = []
+    running = []
+    for fit in fits:
+        curves += [curve for _, curve in fit["curves"]]
+        if curves:
+            running.append(max(sum(at) / len(at) for at in zip(*curves, strict=True)))
+    return running
 
 
 def random_round(candidates: Sequence[Candidate], questions: Sequence[Question], scores: Scores) -> list[Trial]:

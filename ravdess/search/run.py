@@ -1,41 +1,90 @@
 """Where trials and models are computed: by Ray, or one after another in this process.
 
-A runner is handed trials and hands back records as they finish. What a trial does is in `trial`; what is kept is the
-ledger's. Tune's own experiment folder is temporary and never read.
+A runner asks a source for trials and tells it their records as they end. What a trial does is in `trial`, how Tune runs
+it in `on_tune`; what is kept is the ledger's.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
-import logging
-import os
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ravdess.cluster import start_ray
-from ravdess.errors import LeakError, SearchFailed
-from ravdess.search.adaptive import run_here
-from ravdess.search.ledger import Record, lost_record, record_of
-from ravdess.search.trial import fit_model, predict_files, run_fits
+from ravdess.errors import SearchFailed
+from ravdess.search.plan import running_scores
+from ravdess.search.samplers import SCORE
+from ravdess.search.trial import fit_model, predict_files, reports
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ravdess.families import Family
-    from ravdess.search.adaptive import Hunt
+    from ravdess.search.ledger import Record
     from ravdess.search.plan import Trial
     from ravdess.search.trial import Data, Files, Fitted, Job, Recipe
 
-    Done = Callable[[Record], None]
     Asked = Iterable[tuple[Files, NDArray[np.intp]]]
     Answers = Iterator[NDArray[np.float64]]
 
-RECORD: Final = "record"
-"""The metric under which a Tune trial reports its record, as JSON."""
+
+class Source(Protocol):
+    """Where trials come from, one after another, and where their records go."""
+
+    @property
+    def over(self) -> bool:
+        """Whether there are no more trials, and none is running."""
+        ...
+
+    def advance(self) -> None:
+        """Find out whether there is anything to do, from what is known; `over` is right after that."""
+        ...
+
+    def next(self) -> Trial | None:
+        """The next trial; None at the end, and while the answer waits for trials that are running."""
+        ...
+
+    def tell(self, record: Record) -> None:
+        """A trial's record, once it has ended."""
+        ...
+
+    def stopper(self, family: str, question: str) -> Any:
+        """The ASHA scheduler for such trials, or None."""
+        ...
+
+
+class Rounds:
+    """Trials in rounds: one is planned when all trials of the one before have ended."""
+
+    def __init__(self, plans: Iterable[Callable[[], Sequence[Trial]]], keep: Callable[[Record], None]) -> None:
+        self._plans, self._keep = deque(plans), keep
+        self._queue: deque[Trial] = deque()
+        self._running = 0
+
+    @property
+    def over(self) -> bool:
+        return not (self._queue or self._running or self._plans)
+
+    def advance(self) -> None:
+        while self._plans and not self._queue and not self._running:
+            self._queue.extend(self._plans.popleft()())
+
+    def next(self) -> Trial | None:
+        self.advance()
+        if not self._queue:
+            return None
+        self._running += 1
+        return self._queue.popleft()
+
+    def tell(self, record: Record) -> None:
+        self._running -= 1
+        self._keep(record)
+
+    def stopper(self, family: str, question: str) -> None:
+        """Every candidate is seen through: it serves all questions."""
 
 
 class Runner(Protocol):
@@ -46,12 +95,8 @@ class Runner(Protocol):
         """How many trials run at a time; 0 while nothing has been computed."""
         ...
 
-    def run(self, trials: Sequence[Trial], done: Done) -> None:
-        """Make the trials, calling `done` with the record of each as it finishes."""
-        ...
-
-    def hunt(self, hunts: Sequence[Hunt], done: Done) -> None:
-        """Bring every hunt to its end, calling `done` with the record of each trial."""
+    def run(self, source: Source) -> None:
+        """Run the source's trials until it is over, telling it of each that ends."""
         ...
 
     def fit_models(self, jobs: Sequence[Job], recipe: Recipe, done: Callable[[Job, Fitted], None]) -> None:
@@ -71,15 +116,21 @@ class InProcess:
     def __init__(self, data: Data, families: Mapping[str, Family], *, seed: int, threads: int = 1) -> None:
         self._data, self._families, self._how = data, families, {"seed": seed, "threads": threads}
 
-    def run(self, trials: Sequence[Trial], done: Done) -> None:
-        for trial in trials:
-            fits = run_fits(trial, self._families[trial.candidate.family], self._data, **self._how)
-            done(record_of(trial, list(fits)))
-
-    def hunt(self, hunts: Sequence[Hunt], done: Done) -> None:
-        for hunt in hunts:
-            for record in run_here(hunt, self._data, **self._how):
-                done(record)
+    def run(self, source: Source) -> None:
+        while (trial := source.next()) is not None:
+            stopper = source.stopper(trial.candidate.family, trial.question)
+            alike = SimpleNamespace(trial_id=trial.candidate.id, config={})  # all that a stopper looks at
+            result: dict[str, Any] = {}
+            if stopper is not None:
+                stopper.on_trial_add(None, alike)
+            for record in reports(trial, self._families[trial.candidate.family], self._data, **self._how):
+                scores = running_scores(record["fits"])
+                result = {"training_iteration": len(record["fits"]), SCORE: scores[-1]} if scores else {}
+                if stopper is not None and stopper.on_trial_result(None, alike, result) == "STOP":
+                    break
+            if stopper is not None:
+                stopper.on_trial_complete(None, alike, result)
+            source.tell(record)
 
     def fit_models(self, jobs: Sequence[Job], recipe: Recipe, done: Callable[[Job, Fitted], None]) -> None:
         for job in jobs:
@@ -111,42 +162,14 @@ class OnRay:
             raise SearchFailed(f"a fit of {self._threads} threads needs as many CPUs, Ray has {cpus}")
         self.workers = cpus // self._threads
 
-    def run(self, trials: Sequence[Trial], done: Done) -> None:
-        if not trials:
+    def run(self, source: Source) -> None:
+        source.advance()
+        if source.over:
             return
         self._start()
-        from ray import tune
+        from ravdess.search.on_tune import run_on_tune
 
-        how = self._how
-
-        def compute(
-            config: dict[str, int], trials: Sequence[Trial], families: Mapping[str, Family], data: Data
-        ) -> None:
-            trial = trials[config["trial"]]
-            fits = run_fits(trial, families[trial.candidate.family], data, **how)
-            try:
-                record = record_of(trial, list(fits))
-            except LeakError as error:
-                record = record_of(trial, [], leak=str(error))
-            tune.report({RECORD: json.dumps(record)})
-
-        tune_all(
-            tune.with_parameters(compute, trials=list(trials), families=dict(self._families), data=self._data),
-            space={"trial": tune.grid_search(list(range(len(trials))))},
-            threads=self._threads,
-            done=done,
-            lost=lambda config: trials[config["trial"]],
-        )
-
-    def hunt(self, hunts: Sequence[Hunt], done: Done) -> None:
-        from ravdess.search.hunt_on_tune import hunt_on_tune
-
-        for hunt in hunts:
-            hunt.advance()
-        if all(hunt.over for hunt in hunts):
-            return
-        self._start()
-        hunt_on_tune(hunts, self._data, done, **self._how)
+        run_on_tune(source, self._families, self._data, workers=self.workers, **self._how)
 
     def fit_models(self, jobs: Sequence[Job], recipe: Recipe, done: Callable[[Job, Fitted], None]) -> None:
         if not jobs:
@@ -205,60 +228,3 @@ def slow_first(
         return -known.get(family.name, 0.0) * len(trial.fits), -max(family.stages, default=0), family.name
 
     return sorted(trials, key=cost)
-
-
-def tune_all(
-    trainable: Callable[..., None],
-    *,
-    space: Mapping[str, Any],
-    threads: int,
-    done: Done,
-    lost: Callable[[dict[str, Any]], Trial],
-    **config: Any,
-) -> None:
-    """Run one Tuner to its end, handing on each trial's last record the moment it finishes.
-
-    A trial whose worker died is handed on as a record whose fits all failed; `lost` tells which trial a config was.
-
-    Raises
-    ------
-    LeakError
-        A trial found that its split would have shared an actor or a take.
-    """
-    # Our ledger keeps what counts: no CSV, JSON or TensorBoard file a trial, no snapshots of Tune's own state. An
-    # interrupt ends the search at once instead of being taken for a wish to see the results so far.
-    os.environ.update(
-        TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
-        TUNE_GLOBAL_CHECKPOINT_S="86400",
-        TUNE_DISABLE_SIGINT_HANDLER="1",
-        RAY_AIR_NEW_OUTPUT="0",
-    )
-    from ray import tune
-
-    leaks: list[str] = []
-
-    class Keep(tune.Callback):
-        """Hands records to the ledger."""
-
-        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            record = json.loads(trial.last_result[RECORD])
-            if "leak" in record:
-                leaks.append(record["leak"])
-            else:
-                done(record)
-
-        def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            error = trial.get_pickled_error()
-            said = str(error).strip() or type(error).__name__
-            done(lost_record(lost(trial.config), f"the worker ended: {said.splitlines()[-1].strip()}"))
-
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures stand in the records, and are said at the end
-    with tempfile.TemporaryDirectory(prefix="ravdess-tune-") as folder:
-        tune.Tuner(
-            tune.with_resources(trainable, {"cpu": threads}),
-            param_space=dict(space),
-            tune_config=tune.TuneConfig(reuse_actors=True, **config),
-            run_config=tune.RunConfig(storage_path=folder, name="search", verbose=0, callbacks=[Keep()]),
-        ).fit()
-    if leaks:
-        raise LeakError(leaks[0])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ravdess.search.ledger import Record, record_of
 from ravdess.search.plan import Curve, Trial
 from ravdess.splits import Groups, Split, groups
 
@@ -129,6 +130,22 @@ def run_fits(trial: Trial, family: Family, data: Data, *, seed: int, threads: in
         except Exception as error:  # whatever a library may raise belongs to this candidate alone
             fit["error"] = f"{type(error).__name__}: {error}"
         yield {**fit, "seconds": time.perf_counter() - began}
+
+
+def reports(trial: Trial, family: Family, data: Data, *, seed: int, threads: int) -> Iterator[Record]:
+    """Work through a trial. Yields its record at the end; in an adaptive search after each fit, which may be the last.
+
+    There a failed fit ends the trial: its candidate is lost to the one question that asks.
+    """
+    fits: list[dict[str, Any]] = []
+    for fit in run_fits(trial, family, data, seed=seed, threads=threads):
+        fits.append(fit)
+        if trial.question:
+            yield record_of(trial, list(fits))
+            if "error" in fit:
+                return
+    if not trial.question:
+        yield record_of(trial, fits)
 
 
 @dataclass(frozen=True)

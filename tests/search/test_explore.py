@@ -19,7 +19,7 @@ from ravdess.search.explore import Explored, Explorer, Step
 from ravdess.search.ledger import Ledger
 from ravdess.search.plan import Candidate, Choice, Fits, Scores, Trial, random_candidates, random_round
 from ravdess.search.rows import choose_rows
-from ravdess.search.run import InProcess, OnRay, Runner, slow_first
+from ravdess.search.run import InProcess, OnRay, Rounds, Runner, slow_first
 from storage import Store
 from tests.search import toys
 
@@ -207,5 +207,6 @@ def test_a_leak_ends_a_search_on_ray(tmp_path: Path, ray_started: int) -> None:
     mixed = replace(data, kept=np.where(np.arange(len(data.kept)) == 0, "ravdess/04", data.kept))
     one = toys.centroids()
     trials = random_round(random_candidates(one, samples=1, seed=0), dealt.questions, Scores())
-    with pytest.raises(LeakError, match="would stand on both sides"):
-        OnRay(mixed, {one.name: one}, seed=0).run(trials, lambda record: None)
+    for runner in (InProcess(mixed, {one.name: one}, seed=0), OnRay(mixed, {one.name: one}, seed=0)):
+        with pytest.raises(LeakError, match="would stand on both sides"):
+            runner.run(Rounds([lambda: trials], lambda record: None))
