@@ -60,7 +60,8 @@ def stream(clips: pa.Table, sets: Sequence[FeatureSet], *, cpus: int, time_limit
 
     left = np.arange(clips.num_rows)
     work = clips.select(["clip", "source", "wanted"]).append_column("row", pa.array(left))
-    first = min(CHUNK, max(1, -(-len(left) // (4 * cpus))))
+    rounds = max(4, -(-len(left) // (CHUNK * cpus)))  # equal chunks, so that all CPUs end at about the same time
+    first = max(1, -(-len(left) // (rounds * cpus)))
     for size in (first, *(size for size in RETRY if size < first or size == 1)):
         arrived = np.zeros(clips.num_rows, bool)
         for batch in _run(work.take(pa.array(left)), sets, size, time_limit):
