@@ -136,7 +136,8 @@ def _check_space(family: Family) -> None:
 
 def _check_fit(family: Family) -> None:
     name = family.name
-    X, y, weight = given = _rows()
+    X, y, weight = _rows()
+    given: list[Any] = [X, y, weight]
     kept = [array.copy() for array in given]
     for array in given:  # as Ray hands them out
         array.flags.writeable = False

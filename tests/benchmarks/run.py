@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = {
+SCRIPTS: dict[str, tuple[list[str], list[str]]] = {
     "sound_cpu.py": ([], ["--clips", "20", "--rounds", "3"]),
     "wall.py": ([], ["--clips", "1200", "--repeat", "1"]),
     "memory.py": ([], ["--clips", "1000", "10000"]),
