@@ -39,6 +39,10 @@ class DownloadFailed(RavdessError, RuntimeError):
     """A file that could not be fetched, or not verified."""
 
 
+class WorkersFailed(RavdessError, RuntimeError):
+    """Ray's workers do nothing at all, which is no fault of the clips."""
+
+
 class LeakError(RavdessError, ValueError):
     """An actor or a take would stand on both sides of a split."""
 

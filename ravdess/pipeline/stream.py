@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ravdess.errors import WorkersFailed
 from ravdess.extract import Reject, extract
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Outcome(NamedTuple):
 
 
 def stream(clips: pa.Table, sets: Sequence[FeatureSet], *, cpus: int, time_limit: float) -> Iterator[pa.Table]:
-    """Extract every clip and yield the outcomes as they come, each clip once.
+    """Extract every clip and yield the outcomes as they come, each clip once. Raises WorkersFailed if none comes.
 
     Parameters
     ----------
@@ -59,14 +60,20 @@ def stream(clips: pa.Table, sets: Sequence[FeatureSet], *, cpus: int, time_limit
     import pyarrow as pa
 
     left = np.arange(clips.num_rows)
+    any_arrived = False
     work = clips.select(["clip", "source", "wanted"]).append_column("row", pa.array(left))
     rounds = max(4, -(-len(left) // (CHUNK * cpus)))  # equal chunks, so that all CPUs end at about the same time
     first = max(1, -(-len(left) // (rounds * cpus)))
     for size in (first, *(size for size in RETRY if size < first or size == 1)):
         arrived = np.zeros(clips.num_rows, bool)
         for batch in _run(work.take(pa.array(left)), sets, size, time_limit):
-            arrived[batch["row"].to_numpy()] = True
+            arrived[batch["row"].to_numpy()] = any_arrived = True
             yield batch
+        if not any_arrived and len(left) > RETRY[0]:  # that is no clip's fault, and no reason to reject any
+            raise WorkersFailed(
+                f"no worker finished a single one of {len(left)} clips; is the package installed on every node? "
+                "Ray's logs say more: /tmp/ray/session_latest/logs on each machine"
+            )
         left = left[~arrived[left]]
         if not len(left):
             return

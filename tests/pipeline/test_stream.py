@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from ravdess.corpora import catalogue, read_bytes
+from ravdess.errors import WorkersFailed
 from ravdess.extract import extract
 from ravdess.features import FeatureSet, feature_set
 from ravdess.pipeline.stream import stream
@@ -70,3 +71,12 @@ def test_a_clip_that_takes_its_worker_along_costs_one_clip(
     assert rejects["row"].to_pylist() == [20]
     assert rejects["stage:rigged"].to_pylist() == ["worker"]
     assert "3 s" in rejects["reason:rigged"][0].as_py()
+
+
+def test_workers_that_can_do_nothing_are_no_reason_to_reject_clips(clips: pa.Table, ray_started: int) -> None:
+    def compute(y: Floats) -> Floats:
+        os._exit(1)
+
+    broken = FeatureSet("broken", ("sum",), 22050, compute)
+    with pytest.raises(WorkersFailed, match="48 clips"):
+        list(stream(clips, [broken], cpus=ray_started, time_limit=60))
