@@ -223,6 +223,11 @@ def folds(
             f"{have}; training, choosing and judging apart needs 3. Add actors, or use 'loao' or 'holdout', "
             "which need 3 actors"
         )
+    return cross_validation(protocol, judges, notes)
+
+
+def cross_validation(protocol: str, judges: Mapping[str, Groups], notes: Iterable[str]) -> Folds:
+    """Folds that judge in turn: when one judges, each other one chooses, by fits that saw neither."""
     questions = tuple(
         Question(
             name,

@@ -12,7 +12,7 @@ from ravdess.errors import BadName, UnknownName
 from ravdess.search.ledger import family_identity, plain, request_hash
 from ravdess.search.rows import Rows
 from ravdess.search.trial import Data
-from ravdess.splits import PROTOCOLS, Folds, Pair, Question, folds, groups, leaky_random
+from ravdess.splits import PROTOCOLS, Folds, cross_validation, folds, groups, leaky_random
 
 if TYPE_CHECKING:
     from ravdess.families import Family
@@ -64,17 +64,8 @@ def _deal_leaky(rows: Rows, seed: int) -> tuple[Any, Folds]:
     for number, part in enumerate(leaky_random(rows.y, count=_LEAKY_FOLDS, seed=seed), 1):
         heaps[part.test] = f"leaky-{number}"
     judges: dict[str, Groups] = {f"leaky-{number}": (f"leaky-{number}",) for number in range(1, _LEAKY_FOLDS + 1)}
-    questions = tuple(
-        Question(
-            name,
-            mine,
-            tuple(Pair(tuple(sorted(mine + other)), other) for key, other in judges.items() if key != name),
-        )
-        for name, mine in judges.items()
-    )
-    final = Question("final", (), tuple(pair for question in questions for pair in question.pairs))
     note = "leaky_random: the same actors train and judge; these numbers only show what a leak is worth"
-    return heaps.astype(np.str_), Folds(LEAKY, judges, questions, final, (note,))
+    return heaps.astype(np.str_), cross_validation(LEAKY, judges, (note,))
 
 
 def make_request(
