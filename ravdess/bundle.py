@@ -9,9 +9,6 @@ checksum finds damage; it can't say who made a file.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ravdess.bundle_files import checked, read, sealed, terms, versions, write
 from ravdess.clips import EMOTIONS
 from ravdess.errors import BadBundle, BadTable, RavdessError, UnknownName
 from ravdess.foreign import is_foreign, needs
@@ -30,29 +28,8 @@ if TYPE_CHECKING:
 
     from ravdess.families import Estimator
 
-INDEX: Final = "bundle.json"
-FORMAT: Final = 1
-_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_LIBRARIES: Final = ("ravdess", "numpy", "scikit-learn", "skops", "lightgbm", "keras")
-_EITHER: Final = ("xgboost", "xgboost-cpu", "tensorflow", "tensorflow-cpu")
-"""Libraries that come in two builds, of which one is installed."""
-_TOLD: Final = ("family", "features", "fingerprint", "standardiser", "probe")
 _DRIFT: Final = 1e-3
 """How far a probability may move from the machine that saved to the one that loads."""
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of each library here that a model could have been made with."""
-    import importlib.metadata
-    import platform
-
-    found = {"python": platform.python_version()}
-    for name in (*_LIBRARIES, *_EITHER):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +89,7 @@ class Bundle:
     @property
     def licence(self) -> str:
         """Under which terms the model may be used, and what people must know of its training clips."""
-        return " ".join(_terms(name) for name in self.corpora)
+        return " ".join(terms(name) for name in self.corpora)
 
     @property
     def foreign(self) -> bool:
@@ -167,7 +144,6 @@ class Bundle:
             self.estimator.save(Path(name))
             files = {path.name: path.read_bytes() for path in sorted(Path(name).iterdir())}
         told = {
-            "format": FORMAT,
             "family": self.family,
             "params": dict(self.params),
             "features": self.features,
@@ -183,15 +159,8 @@ class Bundle:
             "versions": dict(self.versions),
             "standardiser": self.standardiser.to_json(),
             "probe": self.estimator.predict_proba(_probe(len(self.columns))).tolist(),
-            "files": {name: {"sha256": _digest(data), "bytes": len(data)} for name, data in files.items()},
         }
-        try:
-            told = json.loads(json.dumps(told, allow_nan=False))  # as it will be read
-        except (TypeError, ValueError) as error:
-            raise BadBundle(f"params, scores and facts of a bundle must be finite JSON values: {error}") from error
-        told["sha256"] = _digest(_canonical(told))
-        files[INDEX] = (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode()
-        return files
+        return sealed(told, files)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], *, where: str = "the bundle") -> Bundle:
@@ -207,17 +176,10 @@ class Bundle:
 
         from ravdess.families import family
 
-        told = _index(files, where)
+        told, listed = checked(files, where)
         with tempfile.TemporaryDirectory() as name:
-            for file, listed in told["files"].items():
-                if not _FILE.fullmatch(file) or file == INDEX:
-                    raise BadBundle(f"{where} lists {file!r}, which is no plain file name; it is not loaded")
-                if file not in files:
-                    raise BadBundle(f"{where} lacks {file}; copy or save it again")
-                if _digest(files[file]) != listed["sha256"]:
-                    raise BadBundle(f"{file} of {where} has changed since it was saved; copy or save it again")
-                (Path(name) / file).write_bytes(files[file])
-            _check_features(told, where)
+            for file, data in listed.items():
+                (Path(name) / file).write_bytes(data)
             try:
                 estimator = family(told["family"]).load(Path(name))
             except UnknownName as error:
@@ -249,25 +211,13 @@ class Bundle:
         return bundle
 
     def save(self, folder: Path) -> None:
-        """Write the bundle into `folder`, replacing one that stands there; `bundle.json` goes first and comes last."""
-        folder.mkdir(parents=True, exist_ok=True)
-        files = self.to_files()
-        (folder / INDEX).unlink(missing_ok=True)
-        for name, data in files.items():
-            part = folder / f".{name}.part"
-            part.write_bytes(data)
-            part.replace(folder / name)
+        """Write the bundle into `folder`, replacing one that stands there; ``bundle.json`` goes first, comes last."""
+        write(folder, self.to_files())
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
         """Read a bundle and check it. Raises BadBundle as `from_files` does."""
-        if not (folder / INDEX).is_file():
-            raise BadBundle(f"{folder} holds no {INDEX}, so it is no bundle or an unfinished one")
-        index = (folder / INDEX).read_bytes()
-        listed = _index({INDEX: index}, str(folder))["files"]
-        found = [name for name in listed if _FILE.fullmatch(name) and (folder / name).is_file()]
-        files = {name: (folder / name).read_bytes() for name in found}
-        return cls.from_files({**files, INDEX: index}, where=str(folder))
+        return cls.from_files(read(folder), where=str(folder))
 
     def _rows(self, X: pd.DataFrame | ArrayLike) -> NDArray[np.float64]:
         if (present := getattr(X, "columns", None)) is not None:
@@ -298,64 +248,7 @@ class Bundle:
         return groups(X)  # type: ignore[arg-type]  # a frame, as just seen
 
 
-def _index(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
-    """`bundle.json`, its own checksum checked."""
-    if INDEX not in files:
-        raise BadBundle(f"{where} lacks {INDEX}, so it is no bundle or an unfinished one")
-    try:
-        told = json.loads(files[INDEX])
-        made = told["format"]
-        digest = told.pop("sha256")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadBundle(f"{INDEX} of {where} cannot be read: {error}; copy or save it again") from error
-    if made != FORMAT:
-        raise BadBundle(f"{where} has format {made}, this version of ravdess reads {FORMAT}")
-    if digest != _digest(_canonical(told)):
-        raise BadBundle(f"{INDEX} of {where} has changed since it was saved; copy or save it again")
-    wrong = {"files", *_TOLD} - told.keys()
-    if wrong or not all(isinstance(listed, dict) and "sha256" in listed for listed in told["files"].values()):
-        raise BadBundle(f"{INDEX} of {where} is incomplete ({sorted(wrong)}); copy or save it again")
-    return dict(told)
-
-
-def _check_features(told: Mapping[str, Any], where: str) -> None:
-    """Refuse a model whose feature set means other numbers now. A set that is not registered can't be checked."""
-    from ravdess.features import FEATURE_SETS
-
-    name = told["features"]
-    if name in FEATURE_SETS and FEATURE_SETS[name].fingerprint != told["fingerprint"]:
-        raise BadBundle(
-            f"{where} was made from {name!r} with fingerprint {told['fingerprint']}, which here is "
-            f"{FEATURE_SETS[name].fingerprint}: the numbers differ, train it again"
-        )
-
-
-def _terms(corpus_name: str) -> str:
-    """What a corpus asks of models made from it."""
-    from ravdess.corpora import CORPORA
-
-    if corpus_name not in CORPORA:
-        return f"Trained on {corpus_name!r}: ask for its terms."
-    corpus = CORPORA[corpus_name]
-    if corpus.made:
-        return f"Trained on the {corpus.name} corpus, {corpus.description}; it knows nothing of real people."
-    return (
-        f"Trained on {corpus.name} ({corpus.source}), {corpus.licence}; a model made from it inherits these terms: "
-        "name the source, no commercial use, share alike."
-        if "NC" in corpus.licence
-        else f"Trained on {corpus.name} ({corpus.source}), {corpus.licence}."
-    )
-
-
 def _probe(columns: int) -> NDArray[np.float32]:
     """Four fixed rows such as standardised features could be [shape=(4, columns)], whose answers go with the model."""
     rows: NDArray[np.float32] = (2 * np.sin(1.0 + np.arange(4 * columns))).reshape(4, columns).astype(np.float32)
     return rows
-
-
-def _canonical(told: Mapping[str, Any]) -> bytes:
-    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ravdess.bundle import INDEX, Bundle
+from ravdess.bundle import Bundle
+from ravdess.bundle_files import INDEX
 from ravdess.clips import EMOTIONS
 from ravdess.errors import BadBundle, BadTable
 from ravdess.families import family

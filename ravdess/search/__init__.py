@@ -122,7 +122,7 @@ def search(
     """
     from importlib.metadata import version
 
-    from ravdess.bundle import versions
+    from ravdess.bundle_files import versions
     from ravdess.features import FEATURE_SETS
     from ravdess.foreign import is_foreign, needs
     from ravdess.search.run import OnRay
