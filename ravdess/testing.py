@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ravdess.clips import CLIP_COLUMNS, Clip
 from ravdess.corpora.contract import check_corpus
 from ravdess.errors import BadBundle, BadClip, BadParameter, UnknownName
 from ravdess.families import FAMILIES
 from ravdess.families.space import draw, grid_around
 from ravdess.features import FEATURE_SETS
+from ravdess.frames import FRAME_SETS, INDEX_COLUMNS, MODALITIES, Pictures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,10 +31,11 @@ if TYPE_CHECKING:
     from ravdess.families import Estimator, Family
     from ravdess.families.space import Params
     from ravdess.features import FeatureSet
+    from ravdess.frames import FrameSet
 
     Rows = tuple[NDArray[np.float32], NDArray[np.str_], NDArray[np.float64]]
 
-__all__ = ["check_corpus", "check_family", "check_feature_set"]
+__all__ = ["check_corpus", "check_family", "check_feature_set", "check_frame_set"]
 
 SAME = 1e-6
 
@@ -47,7 +50,11 @@ def check_feature_set(feature_set: FeatureSet) -> None:
     assert feature_set.source.strip(), f"{name} does not say where its definition comes from"
     _check_fingerprint(feature_set)
     _check_numbers(feature_set)
-    sr = feature_set.sample_rate
+    _check_refuses_sound(feature_set)
+
+
+def _check_refuses_sound(one: FeatureSet | FrameSet) -> None:
+    sr = one.sample_rate
     tone = _voice(sr)
     for what, y in (
         ("an empty clip", tone[:0]),
@@ -56,25 +63,26 @@ def check_feature_set(feature_set: FeatureSet) -> None:
         ("a clip with NaN", np.where(np.arange(len(tone)) == sr // 2, np.float32(np.nan), tone)),
     ):
         try:
-            feature_set.extract(y, sr)
+            one.extract(y, sr)
         except BadClip:
             continue
-        raise AssertionError(f"{name} makes numbers of {what}")
+        raise AssertionError(f"{one.name} makes numbers of {what}")
 
 
-def _check_fingerprint(feature_set: FeatureSet) -> None:
-    name, mark = feature_set.name, feature_set.fingerprint
+def _check_fingerprint(one: FeatureSet | FrameSet, **more: object) -> None:
+    name, mark = one.name, one.fingerprint
     assert re.fullmatch("[0-9a-f]{16}", mark), f"{name}: {mark!r} is no fingerprint of 16 hex digits"
-    changed: list[dict[str, Any]] = [
-        {"name": f"{name}_2"},
-        {"columns": feature_set.columns[::-1] if len(feature_set.columns) > 1 else ("another",)},
-        {"sample_rate": feature_set.sample_rate + 1},
-        {"parameters": {**feature_set.parameters, "one_more": 1}},
-    ]
-    for change in changed:
-        other = dataclasses.replace(feature_set, **change).fingerprint
-        assert other != mark, f"{name} keeps its fingerprint when {next(iter(change))} changes"
-    told = dataclasses.replace(feature_set, units={}, source="elsewhere").fingerprint
+    changed: dict[str, Any] = {
+        "name": f"{name}_2",
+        "columns": one.columns[::-1] if len(one.columns) > 1 else ("another", *one.columns),
+        "sample_rate": one.sample_rate + 1,
+        "parameters": {**one.parameters, "one_more": 1},
+        **more,
+    }
+    for what, value in changed.items():
+        other = dataclasses.replace(one, **{what: value}).fingerprint
+        assert other != mark, f"{name} keeps its fingerprint when {what} changes"
+    told = dataclasses.replace(one, units={}, source="elsewhere").fingerprint
     assert told == mark, f"{name} changes its fingerprint when only its description changes"
 
 
@@ -96,6 +104,77 @@ def _check_numbers(feature_set: FeatureSet) -> None:
     resampled = feature_set.extract(_voice(48000), 48000)
     assert resampled.shape == first.shape, f"{name} gives {resampled.shape} at 48 kHz"
     assert np.isfinite(resampled).all(), f"{name} gives a number that is not finite at 48 kHz"
+
+
+def check_frame_set(frame_set: FrameSet) -> None:
+    """Raise AssertionError, saying which promise of `FrameSet` is broken."""
+    name, shape = frame_set.name, frame_set.shape
+    assert FRAME_SETS[name] is frame_set, f"{name!r} is not registered under its name"
+    assert name not in FEATURE_SETS, f"{name!r} is a feature set, too: --features could not tell them apart"
+    assert re.fullmatch("[a-z][a-z0-9_]*", name), f"{name!r} is no lower-case word"
+    assert [type(side) for side in shape] == [int] * 3, f"{name}: {shape} is no (h, w, c)"
+    assert min(shape) > 0, f"{name}: {shape} holds nothing"
+    assert frame_set.modality in MODALITIES, f"{name}: {frame_set.modality!r} is none of {MODALITIES}"
+    assert len(set(frame_set.columns)) == len(frame_set.columns), f"{name} has two columns of one name"
+    taken = {*CLIP_COLUMNS, *INDEX_COLUMNS} & set(frame_set.columns)
+    assert not taken, f"{name}: {sorted(taken)} stand in every index already"
+    assert set(frame_set.units) <= {"frames", *frame_set.columns}, f"{name} has units of what is no column"
+    assert frame_set.source.strip(), f"{name} does not say where its definition comes from"
+    _check_fingerprint(frame_set, shape=(shape[0] + 1, *shape[1:]), modality="another")
+    if frame_set.modality == "sound":
+        _check_heard(frame_set)
+    else:
+        _check_seen(frame_set)
+
+
+def _check_heard(frame_set: FrameSet) -> None:
+    name, sr = frame_set.name, frame_set.sample_rate
+    assert sr > 0, f"{name} is made from sound of no sample rate"
+    one, two = _voice(sr), _voice(sr, pitch=260.0, seed=1)
+    one.flags.writeable = False
+    first, other = frame_set.extract(one, sr), frame_set.extract(two, sr)
+    for made in (first, other, frame_set.extract(_voice(48000), 48000)):
+        _check_pictures(frame_set, made)
+    assert not np.array_equal(first.frames, other.frames), f"{name} gives the same frames for two different voices"
+    again = frame_set.extract(one, sr)
+    assert np.array_equal(first.frames, again.frames), f"{name} gives other frames the second time"
+    assert first.facts == again.facts, f"{name} gives other facts the second time"
+    _check_refuses_sound(frame_set)
+
+
+def _check_seen(frame_set: FrameSet) -> None:
+    from ravdess.corpora.film import film
+    from ravdess.picture import pictures
+
+    name = frame_set.name
+    assert frame_set.compute is None, f"{name} is made from pictures, but has a function for sound"
+    one, two = (film(Clip.parse(f"01-01-{emotion}-01-01-01-0{emotion[1]}"), height=90) for emotion in ("03", "05"))
+    first, other, again = (pictures(content, [frame_set], name=name)[0] for content in (one, two, one))
+    assert isinstance(first, Pictures), f"{name} refuses a plain film: {first}"
+    assert isinstance(other, Pictures), f"{name} refuses a plain film: {other}"
+    assert isinstance(again, Pictures), f"{name} refuses a film the second time: {again}"
+    for made in (first, other):
+        _check_pictures(frame_set, made)
+    assert not np.array_equal(first.frames, other.frames), f"{name} gives the same frames for two different films"
+    assert np.array_equal(first.frames, again.frames), f"{name} gives other frames the second time"
+    assert first.facts == again.facts, f"{name} gives other facts the second time"
+    for what, content in (("an empty file", b""), ("text", b"no film" * 50), ("a film cut short", one[:1000])):
+        try:
+            pictures(content, [frame_set], name=name)
+        except BadClip:
+            continue
+        raise AssertionError(f"{name} makes frames of {what}")
+
+
+def _check_pictures(frame_set: FrameSet, made: Pictures) -> None:
+    name, frames, facts = frame_set.name, *made
+    assert frames.dtype == np.uint8, f"{name} gives {frames.dtype}, expected uint8"
+    assert frames.shape[1:] == frame_set.shape, (
+        f"{name} gives {frames.shape}, expected (n, {', '.join(map(str, frame_set.shape))})"
+    )
+    assert len(frames) > 0, f"{name} gives no frame"
+    assert len(facts) == len(frame_set.columns), f"{name} gives {len(facts)} facts for {len(frame_set.columns)} columns"
+    assert np.isfinite(facts).all(), f"{name} gives a fact that is not finite: {facts}"
 
 
 def check_family(family: Family) -> None:
