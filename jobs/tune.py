@@ -198,7 +198,7 @@ def _note(step: Step) -> str:
     """What stands behind the count: fits, and the best so far of each family (inner folds only)."""
     if step.phase == "models":
         return ""
-    best = ", ".join(f"{family} {uar:.3f}" for family, uar in sorted(step.best.items()))
+    best = ", ".join(f"{family} {best.uar:.3f}" for family, best in sorted(step.best.items()))
     return f"{step.fits} fits" + (f", best inner UAR {best}" if best else "")
 
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ravdess.errors import BadTable, SearchFailed, UnknownName
 from ravdess.search.asked import LEAKY, deal, make_request, run_name
-from ravdess.search.explore import Explorer, Step
+from ravdess.search.explore import Explorer
 from ravdess.search.ledger import Ledger, unfinished_like
 from ravdess.search.models import judge, keep_models
 from ravdess.search.results import Result, score_family, write_results
 from ravdess.search.rows import choose_rows
 from ravdess.search.samplers import need_optuna
+from ravdess.search.standing import Best, Step
 from ravdess.search.trial import Recipe
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ravdess.search.run import Runner
     from storage import Store
 
-__all__ = ["LEAKY", "SEARCHES", "Result", "Step", "search"]
+__all__ = ["LEAKY", "SEARCHES", "Best", "Result", "Step", "search"]
 
 SEARCHES: Final = ("random", "optuna")
 SAMPLES: Final = 8
@@ -185,7 +186,7 @@ def search(
         runner=hands,
         ledger=ledger,
         recipe=recipe,
-        progress=lambda done, total: tell(Step("models", done, total, found.effort.fits, explorer.best)),
+        progress=lambda done, total: tell(explorer.standing.models(done, total)),
     )
     scored = {family: score_family(frame, seed=seed) for family, frame in predictions.items()}
     kept: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,32 +26,12 @@ from ravdess.search.plan import (
     random_round,
 )
 from ravdess.search.run import Rounds, Runner, slow_first
+from ravdess.search.standing import Standing
 
 if TYPE_CHECKING:
     from ravdess.families import Family
+    from ravdess.search.standing import Step
     from ravdess.splits import Folds, Question
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far a search is, for whoever shows it.
-
-    Attributes
-    ----------
-    phase : "random", "grid", "hunt" or "models"
-    done, total : int
-        Trials or models of this phase.
-    fits : int
-        Fits made since the search began or went on.
-    best : dict of str to float
-        Family -> best mean UAR over all choosers so far. Chosen by, never to be reported.
-    """
-
-    phase: str
-    done: int
-    total: int
-    fits: int
-    best: Mapping[str, float]
 
 
 @dataclass
@@ -109,6 +90,8 @@ class Explored:
     failed: dict[str, str] = field(default_factory=dict)
     fits_a_candidate: int = 0
     effort: Effort = field(default_factory=Effort)
+    order: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """Family, question and candidate -> which one it was, from 1, in the order of that question's draws."""
 
 
 class Explorer:
@@ -142,8 +125,7 @@ class Explorer:
         self._final = folds.final
         self._questions: Sequence[Question] = (*folds.questions, folds.final)
         self._scores = Scores()
-        self.best: dict[str, float] = {}
-        self._phase, self._at, self._total = "", 0, 0
+        self.standing = Standing(folds, ledger.run)
         self.found = Explored(fits_a_candidate=len(fits_of(self._questions)))
 
     def random_then_grid(self) -> Explored:
@@ -194,7 +176,10 @@ class Explorer:
             grid=self._grid,
             seed=self._seed,
         )
-        self._phase, self._total = "hunt", max(0, len(hunts) * self._samples - len(self._ledger.records))
+        left = Counter({name: self._samples * len(self._questions) for name in self._families})
+        left.subtract(record["family"] for record in self._ledger.records)
+        a_trial = self.found.fits_a_candidate / len(self._questions)
+        self.standing.begin("hunt", left, {name: round(count * a_trial) for name, count in left.items()})
         self._progress(self._step())
         self._runner.run(Hunts(hunts, self._keep))
         for name in self._families:
@@ -218,6 +203,9 @@ class Explorer:
         self, family: str, rounds: Mapping[str, Mapping[str, Sequence[Candidate]]], scores: Mapping[str, Scores]
     ) -> None:
         stages = self._families[family].stages
+        for judge, some in rounds.items():
+            drawn = dict.fromkeys(candidate.id for candidates in some.values() for candidate in candidates)
+            self.found.order |= {(family, judge, candidate): at for at, candidate in enumerate(drawn, 1)}
         try:
             self.found.choices[family] = {
                 q.name: choose(q, rounds[q.name], scores[q.name], stages) for q in self._questions
@@ -228,7 +216,10 @@ class Explorer:
     def _begin(self, phase: str, trials: Sequence[Trial]) -> list[Trial]:
         """A round's trials in the order to run them."""
         order = slow_first(portions(trials), self._families, self.found.effort.seconds_a_fit())
-        self._phase, self._at, self._total = phase, 0, len(order)
+        fits: Counter[str] = Counter()
+        for trial in order:
+            fits[trial.candidate.family] += len(trial.fits)
+        self.standing.begin(phase, Counter(trial.candidate.family for trial in order), fits)
         self._progress(self._step())
         return order
 
@@ -237,16 +228,14 @@ class Explorer:
         self._ledger.write(record)
         self._learn(record)
         self.found.effort.add(record)
-        self._at += 1
+        self.standing.end(record)
         self._progress(self._step())
 
     def _step(self) -> Step:
-        return Step(self._phase, self._at, max(self._total, self._at), self.found.effort.fits, dict(self.best))
+        return self.standing.step(self._runner.workers)
 
     def _learn(self, record: Record) -> None:
         if record["question"] and record["question"] != self._final.name:
             return
         learn(self._scores, record)
-        curve = self._scores.mean_curve(Candidate(record["family"], record["params"]), self._final)
-        if curve is not None:
-            self.best[record["family"]] = max(*curve, self.best.get(record["family"], 0.0))
+        self.standing.learn(record, self._scores)

@@ -141,6 +141,14 @@ class Scores:
             curves.append(curve)
         return [sum(at) / len(at) for at in zip(*curves, strict=True)]
 
+    def chooser_means(self, candidate: Candidate, question: Question, at: int) -> list[float]:
+        """Mean UAR of each choosing fold as of stage number `at`; the question's scores must be complete."""
+        by_chooser: dict[Groups, list[float]] = {}
+        for pair in question.pairs:
+            curve = self.curve(candidate, pair.excluded, pair.choosers)
+            by_chooser.setdefault(pair.choosers, []).extend([] if curve is None else [curve[at]])
+        return [sum(some) / len(some) for some in by_chooser.values()]
+
 
 @dataclass(frozen=True)
 class Choice:

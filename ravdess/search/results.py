@@ -201,8 +201,14 @@ def choices_frame(
     ).astype({"stage": "Int64"})
 
 
-def trials_frame(records: Sequence[Record], stages: Mapping[str, Sequence[int]]) -> pd.DataFrame:
-    """Every score that chose: one row a trial, fit, choosing fold and stage. None of them is a result."""
+def trials_frame(
+    records: Sequence[Record], stages: Mapping[str, Sequence[int]], order: Mapping[tuple[str, str, str], int]
+) -> pd.DataFrame:
+    """Every score that chose: one row a trial, fit, choosing fold and stage. None of them is a result.
+
+    `drawn` is the candidate's place in the search for the trial's question, from 1; where a trial serves all
+    questions, in that for the model that is kept, and nothing where that search did not have it.
+    """
     import pandas as pd
 
     rows = []
@@ -213,6 +219,7 @@ def trials_frame(records: Sequence[Record], stages: Mapping[str, Sequence[int]])
             "params": json.dumps(record["params"], sort_keys=True),
             "round": record["round"],
             "question": record["question"],
+            "drawn": order.get((record["family"], record["question"] or "final", record["candidate"])),
         }
         for fit in record["fits"]:
             fitted = {**about, "excluded": "+".join(fit["excluded"]), "seconds": fit["seconds"]}
@@ -222,8 +229,10 @@ def trials_frame(records: Sequence[Record], stages: Mapping[str, Sequence[int]])
                 named = {**fitted, "choosers": "+".join(choosers)}
                 steps: list[int | None] = [*stages[record["family"]]] or [None]
                 rows += [{**named, "stage": at, "uar": uar, "error": ""} for at, uar in zip(steps, curve, strict=True)]
-    order = ("family", "candidate", "params", "round", "question", "excluded", "choosers", "stage", "uar", "seconds")
-    return pd.DataFrame(rows, columns=[*order, "error"]).astype({"stage": "Int64", "uar": "float64"})
+    about_it = ("family", "candidate", "params", "round", "question", "drawn")
+    said = ("excluded", "choosers", "stage", "uar", "seconds", "error")
+    kinds = {"drawn": "Int64", "stage": "Int64", "uar": "float64"}
+    return pd.DataFrame(rows, columns=[*about_it, *said]).astype(kinds)
 
 
 def write_results(
@@ -258,7 +267,7 @@ def write_results(
         "predictions": said,
         "actors": pd.concat(people, ignore_index=True),
         "choices": choices_frame(found.choices, by_fold, models),
-        "trials": trials_frame(ledger.records, stages),
+        "trials": trials_frame(ledger.records, stages, found.order),
     }
     for name, frame in tables.items():
         ledger.folder.write_table(f"{name}.parquet", pa.Table.from_pandas(frame, preserve_index=False))
