@@ -27,6 +27,7 @@ from ravdess.families.common import (
     whole,
     write_about,
 )
+from ravdess.families.keras_file import load_keras
 from ravdess.families.space import Choice, Integer, Params, Real, Space
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ DEFAULTS: Final[Params] = {
 STAGES: Final = (10, 20, 30, 40, 60, 80)
 MODEL: Final = "model.keras"
 _CHUNK: Final = 8192
-_LAYERS: Final = ("Functional", "InputLayer", "Dense", "BatchNormalization", "Activation", "Dropout")
-_PARTS: Final = ("DTypePolicy", "HeNormal", "GlorotUniform", "Zeros", "Ones", "__keras_tensor__")
+_LAYERS: Final = frozenset({"Functional", "InputLayer", "Dense", "BatchNormalization", "Activation", "Dropout"})
 """All that `_network` is made of; a saved file that names anything else is refused before Keras sees it."""
 
 
@@ -208,48 +208,12 @@ def load(folder: Path) -> Network:
     network = Network(about["params"], about.get("seed", 0))
     network.classes_ = np.array(about["classes"], dtype=np.str_)
     path = folder / MODEL
-    _inspect(path)
     _, keras = _keras(network.threads)
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever a damaged file provokes
-        raise BadBundle(f"{path} cannot be read as a Keras model: {error}") from error
+    model = load_keras(keras, path, _LAYERS, NAME)
     if model.output_shape != (None, len(network.classes_)):
         raise BadBundle(f"{path} gives shape {model.output_shape}, expected {len(network.classes_)} classes")
     network._model = model
     return network
-
-
-def _inspect(path: Path) -> None:
-    """Raise BadBundle unless the file is made of the few plain layers that `_network` uses."""
-    import json
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(path) as file:
-            members, config = set(file.namelist()), json.loads(file.read("config.json"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise BadBundle(f"{path} is absent or no Keras file: {error}") from error
-    if foreign := sorted(map(str, _named(config) - {*_LAYERS, *_PARTS})):
-        raise BadBundle(f"{path} names {foreign}, which no {NAME} is made of; it is not loaded")
-    if extra := sorted(members - {"metadata.json", "config.json", "model.weights.h5"}):
-        raise BadBundle(f"{path} holds unexpected members {extra}; it is not loaded")
-
-
-def _named(config: object) -> set[object]:
-    """Every class that a Keras configuration names, and every module outside Keras."""
-    if isinstance(config, list):
-        return set().union(*map(_named, config))
-    if not isinstance(config, dict):
-        return set()
-    name = config.get("class_name")
-    here: set[object] = set() if name is None else {name if isinstance(name, str) else repr(name)}
-    module = config.get("module")
-    if isinstance(module, str) and module.partition(".")[0] != "keras":
-        here.add(module)
-    if config.get("registered_name") is not None:
-        here.add(config["registered_name"])
-    return here.union(*map(_named, config.values()))
 
 
 FAMILIES.register(Family(NAME, SPACE, DEFAULTS, build, load, "epochs", STAGES))
