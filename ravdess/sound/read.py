@@ -1,7 +1,7 @@
 """Read a clip's sound: mono float32 at its own rate, or a BadClip that says why not.
 
 The content decides how a file is read, never its name: .wav is unpacked here, what libsndfile knows (FLAC, Ogg,
-AIFF, MP3, ...) is read by it, and the sound of video files by FFmpeg.
+AIFF, MP3, ...) is read by it, and the sound of video files and of rarer containers by FFmpeg.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LOUDEST: Final = 10.0
 _BLOCK: Final = 1 << 18  # frames a read: a header's promise is never allocated whole
 
 
-def read(source: bytes | os.PathLike[str] | str, *, name: str = "") -> tuple[Floats, int]:
+def read(source: bytes | os.PathLike[str] | str, *, name: str = "", longest: float = LONGEST) -> tuple[Floats, int]:
     """The sound of a file, its channels averaged.
 
     Parameters
@@ -46,6 +46,8 @@ def read(source: bytes | os.PathLike[str] | str, *, name: str = "") -> tuple[Flo
         A whole file, or where it lies.
     name : str
         The file's name, for error messages only; a path needs none.
+    longest : float > 0
+        Seconds, beyond which a file is refused.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def read(source: bytes | os.PathLike[str] | str, *, name: str = "") -> tuple[Flo
     ------
     BadClip
         Not there, a directory, empty, no sound file, truncated or broken, without a sound track, longer than
-        `LONGEST`, or of a rate outside `RATES`. Silence and NaN are left to `check`.
+        `longest`, or of a rate outside `RATES`. Silence and NaN are left to `check`.
     """
     if not isinstance(source, bytes):
         name = name or Path(source).name
@@ -70,18 +72,20 @@ def read(source: bytes | os.PathLike[str] | str, *, name: str = "") -> tuple[Flo
 
     if source[:4] in (b"RIFF", b"RF64", b"RIFX") and source[8:12] == b"WAVE":
         layout = chunks.wav_layout(source)
-        _sane(layout.frames, layout.rate)
+        _sane(layout.frames, layout.rate, longest)
         if layout.plain:
             return _mono(chunks.samples(source, layout)), layout.rate
     elif source[:4] == b"FORM":
         chunks.check_aiff(source)
     elif source[:4] == b"OggS":
         chunks.check_ogg(source)
+        if not track.sound_only_ogg(source):
+            return track.decode(source, "ogg", longest=longest, rates=RATES)
     elif demuxer := track.container(source):
         if demuxer == "avi":
             chunks.check_avi(source)
-        return track.decode(source, demuxer, longest=LONGEST, rates=RATES)
-    return _libsndfile(source, name)
+        return track.decode(source, demuxer, longest=longest, rates=RATES)
+    return _libsndfile(source, name, longest)
 
 
 def resample(y: Floats, sr: int, target: int) -> Floats:
@@ -162,7 +166,7 @@ def _whole_file(path: Path) -> bytes:
         raise BadClip(f"cannot be read: {error.strerror}") from error
 
 
-def _libsndfile(data: bytes, name: str) -> tuple[Floats, int]:
+def _libsndfile(data: bytes, name: str, longest: float) -> tuple[Floats, int]:
     """Read by libsndfile, in blocks, and count what comes against what the header promised."""
     import soundfile
 
@@ -170,8 +174,8 @@ def _libsndfile(data: bytes, name: str) -> tuple[Floats, int]:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             sr, promised = file.samplerate, file.frames
             if promised >= 1 << 60 and data[:4] == b"fLaC":  # a FLAC stream that never knew its length
-                return track.decode(data, "flac", longest=LONGEST, rates=RATES)
-            _sane(promised, sr)
+                return track.decode(data, "flac", longest=longest, rates=RATES)
+            _sane(promised, sr, longest)
             blocks = []
             while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
                 blocks.append(_mono(block))
@@ -191,8 +195,8 @@ def _mono(samples: Floats) -> Floats:
     return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
 
 
-def _sane(frames: int, sr: int) -> None:
+def _sane(frames: int, sr: int, longest: float) -> None:
     if sr not in RATES:
         raise BadClip(f"sample rate {sr} Hz, expected {RATES.start} to {RATES.stop - 1} Hz")
-    if frames > LONGEST * sr:
-        raise BadClip(f"too long: its header says {frames / sr:.0f} s, expected at most {LONGEST:.0f} s")
+    if frames > longest * sr:
+        raise BadClip(f"too long: its header says {frames / sr:.0f} s, expected at most {longest:.0f} s")
