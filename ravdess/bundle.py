@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ravdess.bundle_files import checked, read, sealed, terms, versions, write
+from ravdess.calibration import Calibration
 from ravdess.clips import EMOTIONS
 from ravdess.errors import BadBundle, BadTable, RavdessError, UnknownName
 from ravdess.foreign import is_foreign, needs
@@ -55,6 +56,10 @@ class Bundle:
         Features are normalised by actor before all else, so a prediction must say whose each row is.
     corpora : tuple of str
         What it was trained on; decides the licence.
+    calibration : Calibration, optional
+        Fitted on out-of-fold predictions. `predict_proba` stays the model's own; `calibrated` applies it.
+    usual : float, optional
+        The distance (`ravdess.novelty`) beyond which a row is unlike all that it was trained on.
     scores : mapping
         What it was found to be worth, with the protocol; JSON values.
     facts : mapping
@@ -73,6 +78,8 @@ class Bundle:
     labels: tuple[str, ...] = EMOTIONS
     enrolled: bool = False
     corpora: tuple[str, ...] = ("ravdess",)
+    calibration: Calibration | None = None
+    usual: float | None = None
     scores: Mapping[str, Any] = field(default_factory=dict, repr=False)
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     versions: Mapping[str, str] = field(default_factory=versions, repr=False)
@@ -101,7 +108,9 @@ class Bundle:
         """What a prediction must be given beyond clips, as a sentence for people; empty when clips are enough."""
         return needs(self.features, self.columns) if self.foreign else ""
 
-    def predict_proba(self, X: pd.DataFrame | ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.float64]:
+    def predict_proba(
+        self, X: pd.DataFrame | ArrayLike, groups: ArrayLike | None = None, *, enrolment: Standardiser | None = None
+    ) -> NDArray[np.float64]:
         """Probabilities of raw features.
 
         Parameters
@@ -112,6 +121,9 @@ class Bundle:
         groups : array of str [shape=(n,)], optional
             Whose each row is. Used by an enrolled model only, where it is needed unless `X` has columns corpus and
             actor. All rows of an actor must come in one call.
+        enrolment : Standardiser, optional
+            Of an enrolled model, in place of `groups`: what `enrol` made of other clips of the one person whose all
+            rows are.
 
         Returns
         -------
@@ -122,14 +134,40 @@ class Bundle:
         BadTable
             Columns are missing or too many, a number is not finite, or an enrolled model is not told the actors.
         """
-        rows = self._rows(X)
-        result = np.zeros((len(rows), len(self.labels)))
-        if not len(rows):
-            return result
-        ready = normalise_by_actor(rows, self._owners(X) if groups is None else groups) if self.enrolled else rows
-        known = self.estimator.predict_proba(self.standardiser.transform(ready))
-        result[:, [self.labels.index(label) for label in self.estimator.classes_.tolist()]] = known
+        return self.answer(self.standardise(X, groups, enrolment=enrolment))
+
+    def standardise(
+        self, X: pd.DataFrame | ArrayLike, groups: ArrayLike | None = None, *, enrolment: Standardiser | None = None
+    ) -> NDArray[np.float32]:
+        """Rows as the estimator sees them [shape=(n, d)]; arguments as in `predict_proba`."""
+        rows: NDArray[Any] = self._rows(X)
+        if self.enrolled and len(rows):
+            if enrolment is not None:
+                rows = enrolment.transform(rows)
+            else:
+                rows = normalise_by_actor(rows, self._owners(X) if groups is None else groups)
+        return self.standardiser.transform(rows)
+
+    def answer(self, standardised: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probabilities [shape=(n, len(labels))] of rows that `standardise` made."""
+        result = np.zeros((len(standardised), len(self.labels)))
+        if len(standardised):
+            known = self.estimator.predict_proba(standardised)
+            result[:, [self.labels.index(label) for label in self.estimator.classes_.tolist()]] = known
         return result
+
+    def enrol(self, X: pd.DataFrame | ArrayLike) -> Standardiser:
+        """How one person is, from raw features of several clips of that person [shape=(n, d)], n >= 2; no labels."""
+        rows = self._rows(X)
+        if not self.enrolled:
+            raise BadTable("this model is not enrolled: it takes every voice as it is, so there is nothing to enrol")
+        if len(rows) < 2:
+            raise BadTable(f"{len(rows)} clip is too few to enrol a person by; give several, of different emotions")
+        return Standardiser.fit(rows)
+
+    def calibrated(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What `predict_proba` gave, as calibrated probabilities; the same where nothing was calibrated."""
+        return p if self.calibration is None else self.calibration.apply(p)
 
     def predict(self, X: pd.DataFrame | ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.str_]:
         """The most probable label of each row [shape=(n,)]; arguments as in `predict_proba`."""
@@ -153,6 +191,8 @@ class Bundle:
             "labels": list(self.labels),
             "enrolled": self.enrolled,
             "corpora": list(self.corpora),
+            "calibration": None if self.calibration is None else self.calibration.to_json(),
+            "usual": self.usual,
             "licence": self.licence,
             "scores": dict(self.scores),
             "facts": dict(self.facts),
@@ -196,6 +236,8 @@ class Bundle:
                 labels=tuple(told["labels"]),
                 enrolled=told["enrolled"],
                 corpora=tuple(told["corpora"]),
+                calibration=Calibration.from_json(told["calibration"]) if told.get("calibration") else None,
+                usual=told.get("usual"),
                 scores=told["scores"],
                 facts=told["facts"],
                 versions=told["versions"],

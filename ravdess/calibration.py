@@ -29,7 +29,8 @@ TARGET: Final = 2 / 3
 FEWEST: Final = 0.1
 """Share of takes that must be answered, whether the target is reached or not: a model that is never sure is no use."""
 BINS: Final = 10
-_COOLEST, _HOTTEST: Final = 0.05, 20.0
+_COOLEST: Final = 0.05
+_HOTTEST: Final = 20.0
 _TINY: Final = 1e-12
 
 
@@ -124,7 +125,7 @@ class Calibration:
 
 
 def heated(p: Floats, temperature: float | Floats) -> Floats:
-    """p to the power 1 / temperature, rows scaled to sum 1; one temperature, or one a row [shape=(n,)]."""
+    """Probabilities to the power 1 / temperature, rows scaled to sum 1; one temperature, or one a row [shape=(n,)]."""
     power = 1 / np.broadcast_to(np.asarray(temperature, dtype=np.float64), (len(p),))[:, None]
     logs = power * np.log(np.maximum(p, _TINY))
     raised = np.where(p > 0, np.exp(logs - logs.max(axis=1, keepdims=True)), 0.0)

@@ -18,7 +18,15 @@ BRIEF: Final = 0.5
 """Seconds of sound that tell an emotion of no one."""
 EVEN: Final = 0.12
 """Of frames below half the mean level: speech pauses at every word, and has more of them; a held chord has few."""
+NOTHING: Final = "silence: there is no voice to judge"
 _FRAME: Final = 0.025
+
+
+def far(distance: float | None) -> str:
+    """A remark when a sound lies further from the training data than is usual (`ravdess.novelty`), or ""."""
+    if distance is None or distance <= 1:
+        return ""
+    return f"far from the training data: {distance:.1f} times the usual distance at most"
 
 
 def silence(y: NDArray[np.float32], sr: int) -> str:
@@ -35,8 +43,8 @@ def silence(y: NDArray[np.float32], sr: int) -> str:
         return f"too short to judge: {len(y) / sr:.2f} s, expected at least {BRIEF:.1f} s"
     level = 10 * np.log10(_powers(y, sr).max() + 1e-20)
     if level < HUSHED:
-        said = "silence" if level < HUSHED - 30 else f"nearly silent ({level:.0f} dB of full scale at its loudest)"
-        return f"{said}: there is no voice to judge"
+        loudest = f"nearly silent ({level:.0f} dB of full scale at its loudest): there is no voice to judge"
+        return NOTHING if level < HUSHED - 30 else loudest
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Which pieces of a recording are judged: a short one whole, a long one by a window that slides over its sounding part."""
+"""Which pieces of a recording are judged: a short one whole, a long one by a window that slides over what is heard."""
 
 from __future__ import annotations
 
@@ -52,6 +52,4 @@ def pieces(y: NDArray[np.float32], sr: int) -> list[Piece]:
     power = np.array([np.mean(np.square(y[at : at + frame], dtype=np.float64)) for at in range(0, len(y), frame)])
     floor = np.quantile(power, 0.95) * 10 ** (-QUIET / 10)  # a single bang does not silence the rest
     loudest = [power[first // frame : (first + size) // frame + 1].max() for first in starts]
-    return [
-        Piece(first, first + size) for first, peak in zip(starts, loudest, strict=True) if peak > max(floor, 1e-12)
-    ]
+    return [Piece(first, first + size) for first, peak in zip(starts, loudest, strict=True) if peak > max(floor, 1e-12)]

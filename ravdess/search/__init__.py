@@ -194,6 +194,7 @@ def search(
         kept = keep_models(
             found.choices,
             scores=scored,
+            predictions=predictions,
             folds=dealt,
             store=store,
             runner=hands,

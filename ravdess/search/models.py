@@ -10,7 +10,7 @@ import numpy as np
 
 from ravdess.errors import BadBundle
 from ravdess.search.ledger import BUNDLE, Ledger, read_bundle, write_bundle
-from ravdess.search.results import predictions_frame
+from ravdess.search.results import calibrate, predictions_frame
 from ravdess.search.trial import Files, Fitted, Job, Recipe
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def keep_models(
     chosen: Chosen,
     *,
     scores: Mapping[str, Mapping[str, Any]],
+    predictions: Mapping[str, pd.DataFrame],
     folds: Folds,
     store: Store,
     runner: Runner,
@@ -113,7 +114,8 @@ def keep_models(
     for family, some in chosen.items():
         if not _note(ledger, family).get("checked"):
             final = some[FINAL]
-            jobs.append(Job(FINAL, family, final.candidate.params, final.stage, left_out, dict(scores[family])))
+            about = dict(scores[family]), calibrate(predictions[family])
+            jobs.append(Job(FINAL, family, final.candidate.params, final.stage, left_out, *about))
     said: dict[str, Fitted] = {}
 
     def keep(job: Job, fitted: Fitted) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from ravdess.calibration import Calibration
     from ravdess.families import Family
     from ravdess.scores import Scores
     from ravdess.search.explore import Explored
@@ -86,6 +87,15 @@ def predictions_frame(
     frame["predicted"] = np.array(EMOTIONS)[np.argmax(p, axis=1)]
     said = pd.DataFrame({f"p_{word}": p[:, k] for k, word in enumerate(EMOTIONS)})
     return pd.concat([frame, said], axis=1).iloc[np.argsort(at)].reset_index(drop=True)
+
+
+def calibrate(predictions: pd.DataFrame) -> Calibration:
+    """The calibration of one family's kept model, by its folds' models' predictions."""
+    from ravdess.calibration import Calibration
+
+    p = predictions[[f"p_{word}" for word in EMOTIONS]].to_numpy(dtype=np.float64)
+    truth = np.array([EMOTIONS.index(word) for word in predictions["emotion"]])
+    return Calibration.fit(p, truth, predictions["fold"].to_numpy(dtype=np.str_))
 
 
 def score_family(predictions: pd.DataFrame, *, seed: int) -> Scores:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ravdess.bundle import Bundle
+    from ravdess.calibration import Calibration
     from ravdess.families import Estimator, Family
     from ravdess.families.space import Params
     from ravdess.scaling import Standardiser
@@ -159,6 +160,7 @@ class Job:
     excluded: Groups
     scores: Mapping[str, Any] = field(default_factory=dict)
     """What the model that is kept was found to be worth; a judge's model is not judged yet."""
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ class Fitted:
 def fit_model(job: Job, family: Family, data: Data, recipe: Recipe, *, seed: int, threads: int) -> Fitted:
     """Fit the chosen candidate on all rows but the excluded groups', and pack it as a bundle's files."""
     from ravdess.bundle import Bundle
+    from ravdess.novelty import usual
 
     train, _ = data.split(job.excluded)
     scale, estimator = fit_candidate(
@@ -205,6 +208,8 @@ def fit_model(job: Job, family: Family, data: Data, recipe: Recipe, *, seed: int
         standardiser=scale,
         enrolled=recipe.enrolled,
         corpora=tuple(sorted(set(data.corpus[train].tolist()))),
+        calibration=job.calibration,
+        usual=usual(data.X[train], data.kept[train]) if job.calibration else None,  # of the model for use
         scores=job.scores,
         facts={**recipe.facts, "trained_on": people, "left_out": list(job.excluded)},
     )
