@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MODALITIES: Final = ("picture", "sound")
 """What a frame set may be made from; the words of `ravdess.corpora.choose`."""
 
+LARGEST_TAKE: Final = 256_000_000
+"""Bytes of a take in a set: it must fit in one shard."""
 INDEX_COLUMNS: Final = ("shard", "first", "count", "crc32")
 """Where a take lies: the columns of every index that follow the clip's (storage/SPEC.md, 6.2)."""
 

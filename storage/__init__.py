@@ -13,11 +13,12 @@ from storage.folder import Folder
 from storage.frames import Frames, Shards, Slice
 from storage.store import Store
 from storage.table import Table
+from storage.takes import Takes
 
 if TYPE_CHECKING:
     from storage.writer import Writer
 
-__all__ = ["Folder", "Frames", "Shards", "Slice", "Store", "Table", "Writer", "errors"]
+__all__ = ["Folder", "Frames", "Shards", "Slice", "Store", "Table", "Takes", "Writer", "errors"]
 
 
 def __getattr__(name: str) -> Any:

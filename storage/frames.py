@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypedDict
@@ -10,17 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 from storage.errors import BadRows, Damaged, Mismatch, NotFound
 from storage.files import Bytes, Files
 from storage.names import checked_part
+from storage.shard import Shard
 from storage.table import Table
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from storage.takes import Takes
+
     Pictures = NDArray[np.uint8]
 
 MAX_SHARD_BYTES: Final = 256_000_000
-_SHARD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+=-]*-[0-9a-f]{16}\.npy")
-_LONGEST_HEADER: Final = 4096
 
 
 class Slice(TypedDict):
@@ -100,18 +100,24 @@ class Shards:
 class Frames(Mapping[str, Any]):
     """The pictures of every take of a frame set, read when asked for; made by `Store.frames`."""
 
-    def __init__(self, files: Files, table: Table) -> None:
+    def __init__(self, files: Files, table: Table, corpus: str | None = None) -> None:
         self._files = files
         self._table = table
-        rows = table.read(["take", *Slice.__annotations__])
-        self._at = {take: at for at, take in enumerate(rows["take"].to_pylist())}
+        self._corpus = corpus
+        name = "clip" if "clip" in table.key() else "take"
+        rows = table.read([name, *Slice.__annotations__, *(["corpus"] if corpus is not None else [])])
+        if corpus is not None:
+            import pyarrow.compute as pc
+
+            rows = rows.filter(pc.equal(rows["corpus"], corpus))
+        self._at = {take: at for at, take in enumerate(rows[name].to_pylist())}
         if len(self._at) < rows.num_rows:
-            raise Mismatch(f"{table.where} holds takes of one name twice; frames are asked for by take alone")
-        self._rows = rows
-        self._open: dict[str, _Shard] = {}
+            raise Mismatch(f"{table.where} holds takes of one name twice; ask for the frames of one corpus")
+        self._rows = rows.select(list(Slice.__annotations__))
+        self._open: dict[str, Shard] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:  # maps do not travel to other processes
-        return type(self), (self._files, self._table)
+        return type(self), (self._files, self._table, self._corpus)
 
     def __len__(self) -> int:
         return len(self._at)
@@ -136,14 +142,12 @@ class Frames(Mapping[str, Any]):
         Damaged
             The shard is missing or no such array, or its bytes are not those that were written.
         """
-        if take not in self._at:
-            raise NotFound(f"no take {take!r} in {self._table.where}, which holds {len(self)} takes")
-        slot = self._rows.slice(self._at[take], 1).to_pylist()[0]
+        slot = self._rows.slice(self._place(take), 1).to_pylist()[0]
         shard = str(slot["shard"])
         where = f"take {take!r} of {self._table.where}"
         try:
             if shard not in self._open:
-                self._open[shard] = _Shard(self._files, f"{self._table.name}/_shards", shard)
+                self._open[shard] = Shard(self._files, f"{self._table.name}/_shards", shard)
             pictures = self._open[shard].rows(slot["first"], slot["count"])
         except (OSError, ValueError) as error:
             raise Damaged(f"{where}: shard {shard!r} is unreadable: {error}; compute it again") from error
@@ -151,43 +155,40 @@ class Frames(Mapping[str, Any]):
             raise Damaged(f"{where}: the bytes in shard {shard!r} have changed; compute it again")
         return pictures
 
+    def only(self, takes: Sequence[str]) -> Takes:
+        """These takes, in this order, as a sequence that is read where it is used, also on other machines.
 
-class _Shard:
-    """One `.npy` file: mapped from a disk, or read by byte ranges."""
-
-    def __init__(self, files: Files, folder: str, name: str) -> None:
-        import io
-
+        Raises
+        ------
+        NotFound
+            No such take, or none asked for.
+        Damaged
+            The first take's shard is missing or no such array.
+        """
         import numpy as np
 
-        if not _SHARD.fullmatch(name):
-            raise ValueError("that is no shard's name")
-        self._files = files
-        self._path = f"{folder}/{name}"
-        head = io.BytesIO(files.get_range(self._path, 0, _LONGEST_HEADER))
-        magic = np.lib.format.read_magic(head)
-        if magic != (1, 0):
-            raise ValueError(f"it is of .npy version {magic}, expected (1, 0)")
-        shape, fortran, kind = np.lib.format.read_array_header_1_0(head)
-        if kind != np.uint8 or len(shape) != 4 or fortran:
-            raise ValueError(f"it holds {kind} {shape}, expected uint8 (n, h, w, c)")
-        self._shape = tuple(shape)
-        self._start = head.tell()
-        self._mapped: Pictures | None = None
-        if files.local:
-            path = files.address(self._path)
-            self._mapped = np.memmap(path, dtype=np.uint8, mode="r", offset=self._start, shape=self._shape)
+        from storage.takes import Takes
 
-    def rows(self, first: int, count: int) -> Pictures:
-        import numpy as np
+        if not len(takes):
+            raise NotFound(f"no take asked for of {self._table.where}, which holds {len(self)} takes")
+        rows = self._rows.take([self._place(take) for take in takes])
+        names = sorted(set(rows["shard"].to_pylist()))
+        at = {name: place for place, name in enumerate(names)}
+        columns = [[at[name] for name in rows["shard"].to_pylist()]]
+        columns += [rows[name].to_numpy() for name in ("first", "count", "crc32")]
+        slices = np.column_stack(columns).astype(np.int64)
+        folder = f"{self._table.name}/_shards"
+        first = names[int(slices[0, 0])]
+        try:
+            shape = Shard(self._files, folder, first).shape
+        except (OSError, ValueError) as error:
+            raise Damaged(f"{self._table.where}: shard {first!r} is unreadable: {error}; compute it again") from error
+        return Takes(self._files, folder, names, shape[1:], slices)
 
-        if first < 0 or count < 1 or first + count > self._shape[0]:
-            raise ValueError(f"it holds {self._shape[0]} pictures, not {first} to {first + count}")
-        if self._mapped is not None:
-            return self._mapped[first : first + count]
-        each = int(np.prod(self._shape[1:]))
-        data = self._files.get_range(self._path, self._start + first * each, count * each)
-        return np.frombuffer(data, dtype=np.uint8).reshape(count, *self._shape[1:])
+    def _place(self, take: str) -> int:
+        if take not in self._at:
+            raise NotFound(f"no take {take!r} in {self._table.where}, which holds {len(self)} takes")
+        return self._at[take]
 
 
 def _bytes(pictures: Pictures) -> memoryview:

@@ -124,15 +124,28 @@ class Store:
             raise BadName(f"bad frame set {name!r}: expected frames/<set>")
         return Shards(self._files, self.table(name).name)
 
-    def frames(self, name: str) -> Frames:
+    def frames(self, name: str, corpus: str | None = None) -> Frames:
         """The pictures of a frame set by take: ``store.frames("face_96")[take] -> uint8 (n, h, w, c)``.
+
+        Parameters
+        ----------
+        name : str
+            A frame set, as in "face_96".
+        corpus : str, optional
+            Where the index holds several, whose takes may share names: this one.
 
         Raises
         ------
         NotFound
             No such set.
+        Mismatch
+            A take's name stands for several.
         """
-        return Frames(self._files, self.table(f"frames/{checked_part(name, 'frame set')}"))
+        return Frames(self._files, self.table(f"frames/{checked_part(name, 'frame set')}"), corpus)
+
+    def frame_sets(self) -> list[str]:
+        """The frame sets there are, sorted."""
+        return [name.removeprefix("frames/") for name in self.tables() if name.startswith("frames/")]
 
     # Runs and models ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,199 @@
+"""Takes of a frame set in a chosen order, read where they are used; what a network is fed from (SPEC 6.3)."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, overload
+
+from storage.errors import Damaged
+from storage.files import Files
+from storage.shard import Shard
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pictures = NDArray[np.uint8]
+
+OPEN: Final = 256
+"""Shards that are open at once; a mapped one holds a file."""
+RESIDENT: Final = 256_000_000
+"""Mapped bytes after which pages are given back to the system; its cache keeps them."""
+HELD: Final = 256_000_000
+"""What is far and no larger is kept in memory take by take, once fetched; of larger sets single frames are fetched."""
+
+
+class Takes:
+    """A sequence of takes, uint8 (n, h, w, c) each, of which nothing is read before it is asked for.
+
+    Made by `Frames.only`. It may be pickled and sent to other machines, and used by several threads.
+
+    >>> takes = Store("store").frames("face_48").only(["01-06-01-02-01-12", "01-05-01-01-01-07"])  # doctest: +SKIP
+    >>> takes[0].shape, takes.counts  # doctest: +SKIP
+    ((25, 48, 48, 1), array([25, 24]))
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        folder: str,
+        shards: Sequence[str],
+        shape: tuple[int, int, int],
+        slices: NDArray[np.int64],
+    ) -> None:
+        """Take `slices` [shape=(n, 4)]: of each take its place in `shards`, first, count and CRC-32."""
+        import numpy as np
+
+        self._files, self._folder, self._shards = files, folder, tuple(shards)
+        self._shape, self._slices = shape, slices
+        self._ends = np.cumsum(slices[:, 2])
+        self._lock = threading.Lock()
+        self._open: OrderedDict[int, Shard] = OrderedDict()
+        self._held: dict[int, Pictures] = {}
+        self._touched = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:  # maps do not travel to other processes
+        return type(self), (self._files, self._folder, self._shards, self._shape, self._slices)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} takes of {self._folder!r}, {self._shape})"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one frame."""
+        return self._shape
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Frames of each take [shape=(len(self),)]."""
+        return self._slices[:, 2]
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+    def __iter__(self) -> Iterator[Pictures]:
+        return (self[at] for at in range(len(self)))
+
+    @overload
+    def __getitem__(self, at: int) -> Pictures: ...
+
+    @overload
+    def __getitem__(self, at: slice | NDArray[Any] | Sequence[int]) -> Takes: ...
+
+    def __getitem__(self, at: Any) -> Any:
+        """One take by its position; or, by a slice, positions or a mask, the sequence of those takes, unread.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, h, w, c), dtype=uint8], or Takes
+
+        Raises
+        ------
+        Damaged
+            The shard is missing or no such array, or the take's bytes are not those that were written.
+        """
+        import numpy as np
+
+        if isinstance(at, int | np.integer):
+            return self._take(int(at))
+        places = at if isinstance(at, slice) else np.asarray(at, dtype=None if len(at) else np.intp)
+        return type(self)(self._files, self._folder, self._shards, self._shape, self._slices[places])
+
+    def gather(self, places: NDArray[np.int64]) -> tuple[Pictures, NDArray[np.intp]]:
+        """Frames from anywhere, in the order in which they lie, each shard read once and forwards.
+
+        Whole takes are checked against their CRC when they are read; single frames cannot be.
+
+        Parameters
+        ----------
+        places : np.ndarray [shape=(b,)]
+            Numbers of frames, counted through the takes of this sequence: 0 ... counts.sum() - 1.
+
+        Returns
+        -------
+        frames : np.ndarray [shape=(b, h, w, c), dtype=uint8]
+        order : np.ndarray [shape=(b,)]
+            ``frames[k]`` is the frame ``places[order[k]]``.
+
+        Raises
+        ------
+        IndexError
+            There is no such frame.
+        Damaged
+            A shard is missing or no such array.
+        """
+        import numpy as np
+
+        total = int(self._ends[-1]) if len(self) else 0
+        if len(places) and not total > places.max() >= places.min() >= 0:
+            raise IndexError(f"there are frames 0 to {total - 1}, not {places.min()} to {places.max()}")
+        takes = np.searchsorted(self._ends, places, side="right")
+        rows = self._slices[takes, 1] + places - (self._ends - self.counts)[takes]
+        shards = self._slices[takes, 0]
+        order = np.lexsort((rows, shards))
+        frames = _aligned((len(places), *self._shape))
+        if not self._files.local and total * int(np.prod(self._shape)) <= HELD:
+            for at, place in enumerate(order):
+                take = int(takes[place])
+                frames[at] = self._hold(take)[rows[place] - self._slices[take, 1]]
+            return frames, order
+        starts = np.flatnonzero(np.diff(shards[order], prepend=-1))  # where another shard begins
+        for first, stop in zip(starts, [*starts[1:], len(order)], strict=bool(len(order))):
+            with self._shard(int(shards[order[first]])) as shard:
+                shard.take(rows[order[first:stop]], frames[first:stop])
+        self._read(frames.nbytes)
+        return frames, order
+
+    def _take(self, at: int) -> Pictures:
+        number, first, count, crc32 = self._slices[at].tolist()
+        with self._shard(number) as shard:
+            pictures = shard.rows(first, count).copy()  # mapped pages may be given back, and files may change
+        if zlib.crc32(pictures.data.cast("B")) != crc32:
+            raise Damaged(f"{self._folder}: bytes in shard {self._shards[number]!r} have changed; compute it again")
+        self._read(pictures.nbytes)
+        return pictures
+
+    def _hold(self, at: int) -> Pictures:
+        """A take that was fetched, now or before."""
+        if at not in self._held:
+            self._held[at] = self._take(at)
+        return self._held[at]
+
+    @contextmanager
+    def _shard(self, number: int) -> Iterator[Shard]:
+        """The shard of that number, open. Turns what is wrong with it into Damaged."""
+        name = self._shards[number]
+        try:
+            with self._lock:
+                shard = self._open.pop(number, None) or Shard(self._files, self._folder, name)
+                self._open[number] = shard  # the last used one stands last
+                if len(self._open) > OPEN:
+                    self._open.popitem(last=False)
+            if shard.shape[1:] != self._shape:
+                raise ValueError(f"its frames are {shard.shape[1:]}, expected {self._shape}")
+            yield shard
+        except (OSError, ValueError) as error:
+            raise Damaged(f"{self._folder}: shard {name!r} is unreadable: {error}; compute it again") from error
+
+    def _read(self, size: int) -> None:
+        """Count what was read through maps, and give the pages back before they add up."""
+        with self._lock:
+            self._touched += size
+            if self._touched > RESIDENT:
+                self._touched = 0
+                for shard in self._open.values():
+                    shard.let_go()
+
+
+def _aligned(shape: tuple[int, ...]) -> Pictures:
+    """An empty array that begins at a multiple of 64 bytes, which TensorFlow takes over without a copy."""
+    import numpy as np
+
+    size = int(np.prod(shape))
+    store = np.empty(size + 64, np.uint8)
+    start = -store.ctypes.data % 64
+    return store[start : start + size].reshape(shape)
