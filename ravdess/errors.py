@@ -59,6 +59,10 @@ class BadBundle(RavdessError, ValueError):
     """A saved model that is incomplete, changed, or made from other features."""
 
 
+class NoModel(RavdessError, LookupError):
+    """There is no such model to ask; the message says which there are, or how to make one."""
+
+
 class RunMismatch(RavdessError, ValueError):
     """A run is being resumed with another table, family, protocol or seed than it began with."""
 

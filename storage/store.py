@@ -163,6 +163,10 @@ class Store:
         """The names of the models of which a complete one is there, sorted."""
         return [name for name in self._files.folders("models") if name[0] not in "._" and self._complete(name)]
 
+    def model_numbers(self, name: str) -> list[int]:
+        """The numbers of the complete models of that name, ascending; none for an unknown name."""
+        return self._complete(checked_part(name, "model"))
+
     def new_model(self, name: str) -> Folder:
         """An empty folder models/<name>/<n> that no other process gets; n counts up from 1 (SPEC 5.2)."""
         import pyarrow as pa

@@ -30,6 +30,48 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def made_clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """96 made voices as .wav files: 6 actors, 16 takes each."""
+    from ravdess.corpora import catalogue, read_bytes
+
+    folder = tmp_path_factory.mktemp("made")
+    clips = catalogue("sample:actors=6,takes=16").clips
+    paths = [folder / f"{name}.wav" for name in clips["clip"].to_pylist()]
+    for path, source in zip(paths, clips["source"].to_pylist(), strict=True):
+        path.write_bytes(read_bytes(source))
+    return paths
+
+
+@pytest.fixture(scope="session")
+def made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of these voices' features, a finished run "small" of two families on them, and its two models."""
+    from ravdess.corpora import catalogue
+    from ravdess.extract import extract
+    from ravdess.features import feature_set
+    from ravdess.pipeline.stream import Outcome, outcomes_table
+    from ravdess.pipeline.todo import Todo
+    from ravdess.search import search
+    from ravdess.search.run import InProcess
+    from storage import Store
+
+    store, sets = Store(tmp_path_factory.mktemp("store")), [feature_set("mfcc_stats")]
+    with Todo(catalogue("sample:actors=6,takes=16"), store, sets) as todo:
+        sources = todo.clips["source"].to_pylist()
+        todo.commit([outcomes_table(sets, [Outcome(row, *extract(one, sets)) for row, one in enumerate(sources)])])
+    search(
+        store.features("mfcc_stats"),
+        store,
+        families=["svm", "lightgbm"],
+        protocol="loao",
+        samples=1,
+        grid=0,
+        run="small",
+        runner=lambda data, families: InProcess(data, families, seed=0),
+    )
+    return Path(store.url)
+
+
+@pytest.fixture(scope="session")
 def ray_started() -> Iterator[int]:
     """One Ray for the whole session; its number of CPUs."""
     import ray

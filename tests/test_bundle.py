@@ -153,7 +153,7 @@ def test_no_changed_byte_is_loaded(data: st.DataObject) -> None:
     assert json.loads(changed) == json.loads(files[INDEX]), "white space alone may change"
 
 
-@pytest.mark.parametrize("gone", ["model.skops", "model.json", INDEX])
+@pytest.mark.parametrize("gone", ["model.npz", "model.json", INDEX])
 def test_a_missing_file_is_named(saved: Path, gone: str) -> None:
     (saved / gone).unlink()
     with pytest.raises(BadBundle, match=gone):
@@ -196,7 +196,7 @@ def test_nothing_is_unpickled(saved: Path, monkeypatch: pytest.MonkeyPatch) -> N
     bomb = pickle.dumps(Bomb())
     (saved / "extra.pkl").write_bytes(bomb)
     Bundle.load(saved)
-    for name in ("model.skops", "model.json"):
+    for name in ("model.npz", "model.json"):
         kept = (saved / name).read_bytes()
         (saved / name).write_bytes(bomb)
         digest = hashlib.sha256(bomb).hexdigest()

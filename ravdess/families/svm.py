@@ -9,13 +9,14 @@ pairs are coupled by the second method of Wu, Lin & Weng (2004, JMLR 5:975-1005)
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
 from ravdess.families.common import encode, even_mean, number, read_about, settle, unit_rows, write_about
+from ravdess.families.machine import MODEL, Machine
 from ravdess.families.space import Choice, Params, Real, Space
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class SVM:
 
     def __init__(self, params: Params, seed: int = 0, threads: int = 1) -> None:
         self.params = settle(NAME, SPACE, DEFAULTS, params)
-        self._model: Any = None
+        self._machine: Machine | None = None
 
     def fit(self, X: Floats, y: Labels, sample_weight: NDArray[np.float64] | None = None) -> SVM:
         from sklearn.svm import SVC
@@ -49,7 +50,7 @@ class SVM:
         kernel, c = self.params["kernel"], number(self.params, "C")
         scale = number(self.params, "gamma") / X.shape[1]
         # Scaling a linear kernel by s is the same as scaling C by s.
-        self._model = SVC(
+        model = SVC(
             kernel=kernel,
             C=c * scale if kernel == "linear" else c,
             gamma=scale,
@@ -57,20 +58,23 @@ class SVM:
             cache_size=500,
             random_state=0,  # unused by the fit, but drawn from the global state when absent
         )
-        self._model.fit(np.asarray(X, dtype=np.float64), codes, sample_weight=even_mean(sample_weight, len(codes)))
+        model.fit(np.asarray(X, dtype=np.float64), codes, sample_weight=even_mean(sample_weight, len(codes)))
+        self._machine = Machine.of(model)
         return self
 
+    @property
+    def machine(self) -> Machine:
+        """The fitted numbers."""
+        if self._machine is None:
+            raise ValueError("this machine is not fitted")
+        return self._machine
+
     def predict_proba(self, X: Floats) -> NDArray[np.float64]:
-        decisions = self._model.decision_function(np.asarray(X, dtype=np.float64))
-        if decisions.ndim == 1:  # with two classes, the value is that of the second against the first
-            decisions = -decisions[:, None]
-        return couple(1 / (1 + np.exp(-2 * decisions)), len(self.classes_))
+        return couple(1 / (1 + np.exp(-2 * self.machine.decisions(X))), len(self.classes_))
 
     def save(self, folder: Path) -> None:
-        from ravdess.families import skops_file
-
         write_about(folder, NAME, self.classes_, self.params)
-        skops_file.dump(self._model, folder)
+        self.machine.save(folder)
 
 
 def couple(first_wins: NDArray[np.float64], k: int) -> NDArray[np.float64]:
@@ -108,29 +112,25 @@ def build(params: Params, seed: int = 0, threads: int = 1) -> SVM:
 
 def load(folder: Path) -> SVM:
     """The inverse of `SVM.save`. Raises BadBundle for anything but such a folder."""
+    about = read_about(folder, NAME)
+    svm = SVM(about["params"])
+    svm.classes_ = np.array(about["classes"], dtype=np.str_)
+    svm._machine = Machine.load(folder) if (folder / MODEL).exists() else _older(folder)
+    if len(svm.machine.counts) != len(svm.classes_):
+        raise BadBundle(f"{folder} holds a machine of {len(svm.machine.counts)} classes, not {len(svm.classes_)}")
+    return svm
+
+
+def _older(folder: Path) -> Machine:
+    """As machines were saved before: scikit-learn's object, by skops."""
     from sklearn.svm import SVC
 
     from ravdess.families import skops_file
 
-    about = read_about(folder, NAME)
-    machine = SVM(about["params"])
-    machine.classes_ = np.array(about["classes"], dtype=np.str_)
-    model = skops_file.load(folder, SVC)
-    # libsvm trusts these sizes without looking; a false one would read outside its arrays.
-    k, vectors = len(machine.classes_), np.shape(getattr(model, "support_vectors_", ()))
-    fits = (
-        len(vectors) == 2
-        and np.shape(model._dual_coef_) == np.shape(model.dual_coef_) == (k - 1, vectors[0])
-        and np.shape(model._n_support) == (k,)
-        and int(np.sum(model._n_support)) == vectors[0]
-        and int(np.min(model._n_support)) >= 0
-        and np.size(model._intercept_) == np.size(model.intercept_) == k * (k - 1) // 2
-        and model.shape_fit_[1] == vectors[1] == model.n_features_in_
-    )
-    if not fits:
-        raise BadBundle(f"{folder} holds a support vector machine whose arrays do not fit together")
-    machine._model = model
-    return machine
+    try:
+        return Machine.of(skops_file.load(folder, SVC))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadBundle(f"{folder} holds no support vector machine: {error}") from error
 
 
 FAMILIES.register(Family(NAME, SPACE, DEFAULTS, build, load))

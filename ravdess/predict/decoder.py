@@ -45,6 +45,11 @@ class Decoder:
         self._worker = Worker("ravdess.predict.decoder:decode", limits)
         self._longest = longest
 
+    @property
+    def limits(self) -> Limits:
+        """What one file may cost."""
+        return self._worker.limits
+
     def start(self) -> Decoder:
         """Let the process start while others work."""
         self._worker.start()

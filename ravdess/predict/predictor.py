@@ -232,7 +232,19 @@ class Predictor:
         BadTable
             Too few, or a model that is not enrolled.
         """
+        for y, sr in voices:
+            self.check(y, sr)
         return self.bundle.enrol(np.array([self._set.extract(y, sr) for y, sr in voices]).reshape(len(voices), -1))
+
+    def check(self, y: NDArray[np.float32], sr: int) -> None:
+        """Raise BadClip when there is no voice in `y` to learn from."""
+        if nothing := remarks.silence(y, sr):
+            raise BadClip(nothing)
+
+    @property
+    def most_bytes(self) -> int:
+        """Of a file."""
+        return self._decoder.limits.given
 
     def close(self) -> None:
         """End the decoder's process."""

@@ -29,11 +29,32 @@ def test_coupling_recovers_the_probabilities_that_the_pairs_came_from(weights: l
     assert couple((p[i] / (p[i] + p[j]))[None], len(p))[0] == pytest.approx(p, abs=1e-9)
 
 
+def scikit(X: Any, y: Any, kernel: str = "rbf") -> Any:
+    """The machine that scikit-learn fits for the family's defaults."""
+    from sklearn.svm import SVC
+
+    scale = 1 / X.shape[1]
+    c = scale if kernel == "linear" else 1.0
+    return SVC(kernel=kernel, C=c, gamma=scale, decision_function_shape="ovo").fit(X.astype(np.float64), y)
+
+
 def test_two_classes_have_the_logistic_of_twice_the_margin() -> None:
     X, y = rows(2)
-    model: Any = family("svm").build({}).fit(X, y)
-    margin = model._model.decision_function(X)
-    assert model.predict_proba(X)[:, 1] == pytest.approx(1 / (1 + np.exp(-2 * margin)))
+    margin = scikit(X, y).decision_function(X)
+    said = family("svm").build({}).fit(X, y).predict_proba(X)
+    assert said[:, 1] == pytest.approx(1 / (1 + np.exp(-2 * margin)))
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_the_arrays_decide_as_libsvm_does(kernel: str, tmp_path: Path) -> None:
+    X, y = rows()
+    asked = X + np.float32(0.5)
+    svm: Any = family("svm").build({"kernel": kernel}).fit(X, y)
+    expected = scikit(X, y, kernel).decision_function(asked.astype(np.float64))
+    assert svm.machine.decisions(asked) == pytest.approx(expected, abs=1e-12)
+    svm.save(tmp_path)
+    again: Any = family("svm").load(tmp_path)
+    assert np.array_equal(again.predict_proba(asked), svm.predict_proba(asked))
 
 
 def test_a_linear_kernel_scales_as_if_its_columns_were_averaged() -> None:
@@ -45,13 +66,26 @@ def test_a_linear_kernel_scales_as_if_its_columns_were_averaged() -> None:
         assert one == pytest.approx(two, abs=1e-6)
 
 
-def test_a_file_of_any_other_type_is_refused(tmp_path: Path) -> None:
+def test_an_older_file_by_skops_is_read(tmp_path: Path) -> None:
+    from ravdess.families import skops_file
+
+    X, y = rows()
+    svm = family("svm").build({}).fit(X, y)
+    svm.save(tmp_path)
+    (tmp_path / "model.npz").unlink()
+    codes = np.unique(y, return_inverse=True)[1]
+    skops_file.dump(scikit(X, codes), tmp_path)
+    assert family("svm").load(tmp_path).predict_proba(X) == pytest.approx(svm.predict_proba(X), abs=1e-12)
+
+
+def test_an_older_file_of_any_other_type_is_refused(tmp_path: Path) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import FunctionTransformer
     from skops import io
 
     X, y = rows()
     family("svm").build({}).fit(X, y).save(tmp_path)
+    (tmp_path / "model.npz").unlink()
     for other, message in (
         (LogisticRegression().fit(X, y), "holds a LogisticRegression, expected SVC"),
         (FunctionTransformer(Path.touch), "cannot be read as a trusted SVC"),
@@ -63,22 +97,35 @@ def test_a_file_of_any_other_type_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attribute", "change"),
+    ("name", "change"),
     [
-        ("_n_support", lambda a: a + 1000),
-        ("support_vectors_", lambda a: a[:3]),
-        ("_dual_coef_", lambda a: a[:, :2]),
-        ("_intercept_", lambda a: a[:1]),
-        ("n_features_in_", lambda a: a + 3),
+        ("counts", lambda a: a + 1000),
+        ("counts", lambda a: a[:2]),
+        ("counts", lambda a: a.astype(np.float64)),
+        ("vectors", lambda a: a[:3]),
+        ("vectors", lambda a: a * np.nan),
+        ("vectors", lambda a: a.astype(object)),
+        ("coefficients", lambda a: a[:, :2]),
+        ("intercepts", lambda a: a[:1]),
+        ("gamma", lambda a: -a),
+        ("gamma", lambda a: np.array("x")),
     ],
 )
-def test_sizes_that_would_be_read_past_their_end_are_refused(tmp_path: Path, attribute: str, change: Any) -> None:
-    from ravdess.families import skops_file
-
+def test_arrays_that_do_not_fit_together_are_refused(tmp_path: Path, name: str, change: Any) -> None:
     X, y = rows()
-    model: Any = family("svm").build({}).fit(X, y)
-    model.save(tmp_path)
-    setattr(model._model, attribute, change(getattr(model._model, attribute)))
-    skops_file.dump(model._model, tmp_path)
-    with pytest.raises(BadBundle, match="do not fit together"):
+    family("svm").build({}).fit(X, y).save(tmp_path)
+    with np.load(tmp_path / "model.npz") as file:
+        arrays = dict(file)
+    np.savez(tmp_path / "model.npz", **{**arrays, name: change(arrays[name])})
+    with pytest.raises(BadBundle, match=r"do not fit together|cannot be read|classes"):
         family("svm").load(tmp_path)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    X, y = rows()
+    family("svm").build({}).fit(X, y).save(tmp_path)
+    whole = (tmp_path / "model.npz").read_bytes()
+    for data in (b"", whole[: len(whole) // 2], b"x" + whole[1:]):
+        (tmp_path / "model.npz").write_bytes(data)
+        with pytest.raises(BadBundle, match="cannot be read as a support vector machine"):
+            family("svm").load(tmp_path)

@@ -9,21 +9,9 @@ import pytest
 
 from ravdess.bundle import Bundle
 from ravdess.clips import EMOTIONS
-from ravdess.corpora import catalogue, read_bytes
 from ravdess.extract import extract
 from ravdess.features import feature_set
 from tests.predict.models import Table, fitted
-
-
-@pytest.fixture(scope="session")
-def made_clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """96 made voices as .wav files: 6 actors, 16 takes each."""
-    folder = tmp_path_factory.mktemp("made")
-    clips = catalogue("sample:actors=6,takes=16").clips.to_pandas()
-    paths = [folder / f"{name}.wav" for name in clips["clip"]]
-    for path, source in zip(paths, clips["source"], strict=True):
-        path.write_bytes(read_bytes(source))
-    return paths
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,177 @@
+"""The models on a store's shelf: listed side by side, and found by the names that people type.
+
+A model is named "svm-mfcc_stats" (its newest number), "svm-mfcc_stats/2", the folder of a bundle, or
+"<run>/<family>/<fold>": the model by which a run judged that fold, fitted without its actors.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravdess.errors import BadBundle, NoModel
+from ravdess.search.ledger import BUNDLE
+
+if TYPE_CHECKING:
+    from ravdess.bundle import Bundle
+    from storage import Folder, Store
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A model of the store as its ``bundle.json`` tells of it; the model itself is not read.
+
+    Attributes
+    ----------
+    name : str
+        "svm-mfcc_stats".
+    number : int
+    path : str
+        Its folder.
+    family, features, protocol : str
+    uar, uar_low, uar_high : float or None
+        Out-of-fold, with its 95 % interval; None where the bundle tells no scores.
+    enrolled, made, foreign : bool
+        Whether it needs clips of the same person; was trained on made voices; on imported features.
+    answered, right : float or None
+        Share of takes on which it is sure, and of these the share that is right; None where it is not calibrated.
+    about : dict
+        All of ``bundle.json``.
+    """
+
+    name: str
+    number: int
+    path: str
+    family: str
+    features: str
+    protocol: str
+    uar: float | None
+    uar_low: float | None
+    uar_high: float | None
+    enrolled: bool
+    made: bool
+    foreign: bool
+    answered: float | None
+    right: float | None
+    about: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """Name and number, as `load` takes them."""
+        return f"{self.name}/{self.number}"
+
+
+def kept_models(store: Store) -> list[Kept]:
+    """Every complete model of the store, the most useful first.
+
+    Those of people before those of made voices, those that need nothing else than clips first, then by UAR, then the
+    newest. UARs of different protocols are not the same question; the protocol stands beside each.
+    """
+    found = [_kept(store.model(name, n), name, n) for name in store.models() for n in store.model_numbers(name)]
+    return sorted(found, key=lambda one: (one.made, one.foreign, one.enrolled, -(one.uar or 0.0), -one.number))
+
+
+def default_model(store: Store, *, enrolled: bool = False) -> Kept:
+    """The model that is asked when none is named: the first of `kept_models` that hears clips.
+
+    Parameters
+    ----------
+    store : Store
+    enrolled : bool
+        Whether clips of the speaker are at hand: then enrolled models only, else none of them.
+
+    Raises
+    ------
+    NoModel
+        There is none; the message gives the commands that make one.
+    """
+    kept = kept_models(store)
+    fit = [one for one in kept if one.enrolled == enrolled and not one.foreign]
+    if not fit:
+        normalise = " --normalise actor" if enrolled else ""
+        kind = "enrolled model" if enrolled else "model"
+        others = f" (there are {[one.title for one in kept]}, which need something else)" if kept else ""
+        raise NoModel(
+            f"no {kind} in {store.url}{others}; make one with: python jobs/featurize.py --source FOLDER --features "
+            f"voice_stats --store {store.url} && python jobs/tune.py --family svm --features voice_stats{normalise} "
+            f"--store {store.url}   (tune alone makes one of the sample corpus, voices drawn by a program)"
+        )
+    return fit[0]
+
+
+def load_model(store: Store, name: str) -> Bundle:
+    """Load and check a model.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+        As the head of this module says.
+
+    Raises
+    ------
+    NoModel
+        No such model; the message lists what there is.
+    BadBundle
+        It is damaged, or made from other features.
+    """
+    from ravdess.bundle import Bundle
+
+    if (Path(name) / BUNDLE).is_file():
+        return Bundle.load(Path(name))
+    folder = _folder(store, name)
+    return Bundle.from_files({file: folder.read(file) for file in folder.list()}, where=folder.path())
+
+
+def _folder(store: Store, name: str) -> Folder:
+    parts = name.strip("/").removeprefix("models/").removeprefix("runs/").split("/")
+    if len(parts) == 4 and parts[1] == "folds":
+        del parts[1]
+    models = store.models()
+    if parts[0] in models and (len(parts) == 1 or (len(parts) == 2 and parts[1].isdecimal())):
+        number = int(parts[1]) if len(parts) == 2 else None
+        if number is None or number in store.model_numbers(parts[0]):
+            return store.model(parts[0], number)
+        raise NoModel(f"no model {parts[0]} number {number}, there are {store.model_numbers(parts[0])}")
+    if len(parts) == 3 and parts[0] in store.runs():
+        run, family, fold = parts
+        folder = store.folder(f"runs/{run}/folds/{family}/{fold}")
+        if folder.exists(BUNDLE):
+            return folder
+        there = sorted(
+            file.removesuffix(f"/{BUNDLE}") for file in store.folder(f"runs/{run}/folds").list() if BUNDLE in file
+        )
+        raise NoModel(f"run {run} keeps no model {family}/{fold}, it has {there}")
+    raise NoModel(
+        f"no model {name!r} in {store.url}, expected one of {models}, one with its number ({'NAME/2'}), the folder of "
+        "a bundle, or RUN/FAMILY/FOLD"
+    )
+
+
+def _kept(folder: Folder, name: str, number: int) -> Kept:
+    from ravdess.foreign import is_foreign
+
+    try:
+        about = json.loads(folder.read(BUNDLE))
+        scores, facts, calibration = about["scores"], about["facts"], about.get("calibration") or {}
+        return Kept(
+            name=name,
+            number=number,
+            path=folder.path(),
+            family=about["family"],
+            features=about["features"],
+            protocol=facts.get("protocol", ""),
+            uar=scores.get("uar"),
+            uar_low=scores.get("uar_low"),
+            uar_high=scores.get("uar_high"),
+            enrolled=about["enrolled"],
+            made=bool(facts.get("made", False)),
+            foreign=is_foreign(about["fingerprint"]),
+            answered=calibration.get("answered"),
+            right=calibration.get("right"),
+            about=about,
+        )
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise BadBundle(f"{folder.path(BUNDLE)} cannot be read: {error!r}; copy or save it again") from error
