@@ -76,7 +76,7 @@ class Machine:
 
     def decisions(self, X: ArrayLike) -> Floats:
         """Values of the pairs i < j for each row, above 0 for i [shape=(n, k (k - 1) / 2)]."""
-        rows = np.asarray(X, dtype=np.float64)
+        rows = np.ascontiguousarray(X, dtype=np.float64)  # the order in memory decides the last bit of a product
         if rows.ndim != 2 or rows.shape[1] != self.vectors.shape[1]:
             raise ValueError(f"rows of shape {rows.shape}, expected {self.vectors.shape[1]} columns")
         weights = self.weights()
