@@ -1,4 +1,4 @@
-"""Search families of models on a feature table, and keep the best of each with its honest score.
+"""Search families of models on a feature table or frame set, and keep the best of each with its honest score.
 
 Random candidates, then a grid around the best, then the final fit; nested, so that no actor who chooses is one who
 judges, and none who trains is either. Printed first is UAR (mean recall of the emotions) with its 95 % interval over
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 EXAMPLES = """
   python jobs/tune.py --family svm                          emobox folds on <store>/features/mfcc_stats
   python jobs/tune.py --family xgboost,lightgbm --samples 20
-  python jobs/tune.py --family all --protocol loao --json   leave one actor out, five families
+  python jobs/tune.py --family all --protocol loao --json   leave one actor out, every family that fits
+  python jobs/tune.py --family audio_cnn --features logmel  a network on <store>/frames/logmel
   python jobs/tune.py --family svm --normalise actor        declared enrolment: per-actor normalisation
   python jobs/tune.py --family mlp --protocol holdout --test-actors 21,22,23,24
   python jobs/tune.py --family xgboost --search optuna --asha
@@ -46,10 +47,13 @@ def arguments() -> argparse.ArgumentParser:
         nargs="+",
         action="extend",
         metavar="NAME",
-        help="families to search, or all: svm, random_forest, xgboost, lightgbm, mlp; several with spaces or commas "
-        "(default: svm)",
+        help="families to search, several with spaces or commas, or all that fit the features: svm, random_forest, "
+        "xgboost, lightgbm, mlp for tables; audio_cnn, audio_rnn, cnn, transfer_cnn, deep_cnn, separable_cnn, temporal "
+        "for frames (default: svm)",
     )
-    parser.add_argument("--features", default="mfcc_stats", metavar="SET", help="feature set (default: %(default)s)")
+    parser.add_argument(
+        "--features", default="mfcc_stats", metavar="SET", help="feature set or frame set (default: %(default)s)"
+    )
     parser.add_argument(
         "--protocol",
         default="emobox",
@@ -100,13 +104,16 @@ def main(args: argparse.Namespace) -> int:
     from storage import Store
 
     names = [name for given in args.family or ["svm"] for name in given.split(",") if name]
-    families = list(FAMILIES) if "all" in names else list(dict.fromkeys(names))
+    families = ["all"] if "all" in names else list(dict.fromkeys(names))
     for name in families:
-        FAMILIES[name]  # an unknown name is said before anything is computed
+        if name != "all":
+            FAMILIES[name]  # an unknown name is said before anything is computed
     store = Store(args.store)
-    table = store.table(f"features/{args.features}")
-    if not table.exists():
+    if not any(store.table(f"{kind}/{args.features}").exists() for kind in ("features", "frames")):
         _make_sample(store, args)
+    framed = not store.table(f"features/{args.features}").exists()
+    table = store.table(f"frames/{args.features}" if framed else f"features/{args.features}")
+    frames: Any = store.frames(args.features) if framed else None
     version = table.version()
     options: dict[str, Any] = {"samples": args.samples, "grid": args.grid}
     options = {name: value for name, value in options.items() if value is not None}
@@ -116,8 +123,9 @@ def main(args: argparse.Namespace) -> int:
         terminal.say("LEAKY: takes are dealt at random, so the same actors train and judge; no result of this is real")
     with _Live() as live:
         result = searching.search(
-            store.features(args.features, version=version),
+            table.read_sorted(version=version).to_pandas(),
             store,
+            takes=frames.only if framed else None,
             families=families,
             features=args.features,
             protocol=args.protocol,

@@ -9,7 +9,7 @@ checksum finds damage; it can't say who made a file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,12 +22,14 @@ from ravdess.clips import EMOTIONS
 from ravdess.errors import BadBundle, BadTable, RavdessError, UnknownName
 from ravdess.foreign import is_foreign, needs
 from ravdess.scaling import Standardiser, normalise_by_actor
+from ravdess.takes import as_takes, enrol, enrol_one, measure, probe
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
     from ravdess.families import Estimator
+    from ravdess.takes import Shape, Takes
 
 _DRIFT: Final = 1e-3
 """How far a probability may move from the machine that saved to the one that loads."""
@@ -40,16 +42,16 @@ class Bundle:
     Attributes
     ----------
     estimator : Estimator
-        Fitted on standardised rows.
+        Fitted on standardised rows, or on takes of frames.
     family : str
     params : dict
         What the estimator was built with.
     features, fingerprint : str
-        The feature set that it takes, and that set's fingerprint.
+        The feature set or frame set that it takes, and that set's fingerprint.
     columns : tuple of str
-        The features' names in order.
-    standardiser : Standardiser
-        Fitted on the training rows.
+        The features' names in order; none of a frame set.
+    standardiser : Standardiser or None
+        Fitted on the training rows; None of a frame set, whose networks normalise what they see themselves.
     labels : tuple of str
         The order of the probabilities. The estimator may know fewer; the others get 0.
     enrolled : bool
@@ -64,6 +66,8 @@ class Bundle:
         What it was found to be worth, with the protocol; JSON values.
     facts : mapping
         Anything else to be told: table version, seed, actors, …; JSON values.
+    shape : tuple of int or None
+        (h, w, c) of a frame, where takes of frames are what it takes.
     versions : mapping
         Library -> version at fitting.
     """
@@ -74,7 +78,7 @@ class Bundle:
     features: str
     fingerprint: str
     columns: tuple[str, ...] = field(repr=False)
-    standardiser: Standardiser = field(repr=False)
+    standardiser: Standardiser | None = field(repr=False)
     labels: tuple[str, ...] = EMOTIONS
     enrolled: bool = False
     corpora: tuple[str, ...] = ("ravdess",)
@@ -82,14 +86,17 @@ class Bundle:
     usual: float | None = None
     scores: Mapping[str, Any] = field(default_factory=dict, repr=False)
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    shape: Shape | None = None
     versions: Mapping[str, str] = field(default_factory=versions, repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.columns) != self.standardiser.mean.size or len(set(self.columns)) != len(self.columns):
+        scaled = 0 if self.standardiser is None else self.standardiser.mean.size
+        if len(self.columns) != scaled or len(set(self.columns)) != len(self.columns):
             raise BadBundle(
-                f"{len(self.columns)} columns ({len(set(self.columns))} distinct) do not fit a standardiser of "
-                f"{self.standardiser.mean.size}"
+                f"{len(self.columns)} columns ({len(set(self.columns))} distinct) do not fit a standardiser of {scaled}"
             )
+        if (self.shape is None) == (self.standardiser is None):
+            raise BadBundle("a bundle takes either rows, with a standardiser, or frames of a shape, without")
         if strangers := set(self.estimator.classes_.tolist()) - set(self.labels):
             raise BadBundle(f"the model knows labels {sorted(strangers)}, which are not among {list(self.labels)}")
 
@@ -109,15 +116,20 @@ class Bundle:
         return needs(self.features, self.columns) if self.foreign else ""
 
     def predict_proba(
-        self, X: pd.DataFrame | ArrayLike, groups: ArrayLike | None = None, *, enrolment: Standardiser | None = None
+        self,
+        X: pd.DataFrame | ArrayLike | Takes,
+        groups: ArrayLike | None = None,
+        *,
+        enrolment: Standardiser | None = None,
     ) -> NDArray[np.float64]:
         """Probabilities of raw features.
 
         Parameters
         ----------
-        X : data frame, or array [shape=(n, d)]
+        X : data frame, or array [shape=(n, d)]; or takes of frames
             Raw numbers of the feature set, in its own units. A data frame's columns are taken by name, in any order and
-            among others; an array must hold exactly `columns`.
+            among others; an array must hold exactly `columns`. For a frame set n takes: a list of uint8 arrays, each
+            (frames, h, w, c), or a `ravdess.takes.Takes`; a probability is the mean over a take's frames.
         groups : array of str [shape=(n,)], optional
             Whose each row is. Used by an enrolled model only, where it is needed unless `X` has columns corpus and
             actor. All rows of an actor must come in one call.
@@ -132,44 +144,50 @@ class Bundle:
         Raises
         ------
         BadTable
-            Columns are missing or too many, a number is not finite, or an enrolled model is not told the actors.
+            Columns are missing or too many, a number is not finite, frames are of another shape, or an enrolled model
+            is not told the actors.
         """
         return self.answer(self.standardise(X, groups, enrolment=enrolment))
 
     def standardise(
-        self, X: pd.DataFrame | ArrayLike, groups: ArrayLike | None = None, *, enrolment: Standardiser | None = None
-    ) -> NDArray[np.float32]:
-        """Rows as the estimator sees them [shape=(n, d)]; arguments as in `predict_proba`."""
-        rows: NDArray[Any] = self._rows(X)
+        self,
+        X: pd.DataFrame | ArrayLike | Takes,
+        groups: ArrayLike | None = None,
+        *,
+        enrolment: Standardiser | None = None,
+    ) -> Any:
+        """What the estimator sees: rows [shape=(n, d)], or takes of frames; arguments as in `predict_proba`."""
+        rows: Any = self._takes(X) if self.shape else self._rows(X)
         if self.enrolled and len(rows):
             if enrolment is not None:
-                rows = enrolment.transform(rows)
+                rows = enrol_one(rows, enrolment) if self.shape else enrolment.transform(rows)
             else:
-                rows = normalise_by_actor(rows, self._owners(X) if groups is None else groups)
-        return self.standardiser.transform(rows)
+                owners = self._owners(X) if groups is None else groups
+                rows = enrol(rows, owners) if self.shape else normalise_by_actor(rows, owners)
+        return rows if self.standardiser is None else self.standardiser.transform(rows)
 
-    def answer(self, standardised: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probabilities [shape=(n, len(labels))] of rows that `standardise` made."""
+    def answer(self, standardised: Any) -> NDArray[np.float64]:
+        """Probabilities [shape=(n, len(labels))] of what `standardise` made."""
         result = np.zeros((len(standardised), len(self.labels)))
         if len(standardised):
             known = self.estimator.predict_proba(standardised)
             result[:, [self.labels.index(label) for label in self.estimator.classes_.tolist()]] = known
         return result
 
-    def enrol(self, X: pd.DataFrame | ArrayLike) -> Standardiser:
-        """How one person is, from raw features of several clips of that person [shape=(n, d)], n >= 2; no labels."""
-        rows = self._rows(X)
+    def enrol(self, X: pd.DataFrame | ArrayLike | Takes) -> Standardiser:
+        """How one person is, from raw features of several clips of that person, n >= 2, as in `predict_proba`; no labels."""
+        rows: Any = self._takes(X) if self.shape else self._rows(X)
         if not self.enrolled:
             raise BadTable("this model is not enrolled: it takes every voice as it is, so there is nothing to enrol")
         if len(rows) < 2:
             raise BadTable(f"{len(rows)} clip is too few to enrol a person by; give several, of different emotions")
-        return Standardiser.fit(rows)
+        return measure(rows) if self.shape else Standardiser.fit(rows)
 
     def calibrated(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """What `predict_proba` gave, as calibrated probabilities; the same where nothing was calibrated."""
         return p if self.calibration is None else self.calibration.apply(p)
 
-    def predict(self, X: pd.DataFrame | ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.str_]:
+    def predict(self, X: pd.DataFrame | ArrayLike | Takes, groups: ArrayLike | None = None) -> NDArray[np.str_]:
         """The most probable label of each row [shape=(n,)]; arguments as in `predict_proba`."""
         words: NDArray[np.str_] = np.array(self.labels)[self.predict_proba(X, groups).argmax(axis=1)]
         return words
@@ -197,8 +215,9 @@ class Bundle:
             "scores": dict(self.scores),
             "facts": dict(self.facts),
             "versions": dict(self.versions),
-            "standardiser": self.standardiser.to_json(),
-            "probe": self.estimator.predict_proba(_probe(len(self.columns))).tolist(),
+            "standardiser": self.standardiser.to_json() if self.standardiser else None,
+            "shape": list(self.shape) if self.shape else None,
+            "probe": self._said_of_probe(),
         }
         return sealed(told, files)
 
@@ -232,7 +251,7 @@ class Bundle:
                 features=told["features"],
                 fingerprint=told["fingerprint"],
                 columns=tuple(told["columns"]),
-                standardiser=Standardiser.from_json(told["standardiser"]),
+                standardiser=Standardiser.from_json(told["standardiser"]) if told["standardiser"] else None,
                 labels=tuple(told["labels"]),
                 enrolled=told["enrolled"],
                 corpora=tuple(told["corpora"]),
@@ -240,9 +259,10 @@ class Bundle:
                 usual=told.get("usual"),
                 scores=told["scores"],
                 facts=told["facts"],
+                shape=_shape(told.get("shape")),
                 versions=told["versions"],
             )
-            moved = np.abs(estimator.predict_proba(_probe(len(bundle.columns))) - np.array(told["probe"])).max()
+            moved = np.abs(np.array(bundle._said_of_probe()) - np.array(told["probe"])).max()
         except RavdessError:
             raise
         except Exception as error:  # whatever a model that fits nothing provokes
@@ -261,7 +281,23 @@ class Bundle:
         """Read a bundle and check it. Raises BadBundle as `from_files` does."""
         return cls.from_files(read(folder), where=str(folder))
 
-    def _rows(self, X: pd.DataFrame | ArrayLike) -> NDArray[np.float64]:
+    def _said_of_probe(self) -> list[list[float]]:
+        """The estimator's answers to a fixed question."""
+        asked: Any = probe(self.shape) if self.shape else _probe(len(self.columns))
+        said: list[list[float]] = self.estimator.predict_proba(asked).tolist()
+        return said
+
+    def _takes(self, X: Any) -> Sequence[Any] | Takes:
+        if getattr(X, "ndim", None) == 2 or hasattr(X, "columns"):
+            raise BadTable(f"{self.features!r} is a set of frames {self.shape}: give takes, not a table of numbers")
+        if not len(X):
+            return []
+        takes = as_takes(X)
+        if takes.shape != self.shape:
+            raise BadTable(f"frames are {takes.shape}, the model takes {self.shape} of {self.features!r}")
+        return takes
+
+    def _rows(self, X: Any) -> NDArray[np.float64]:
         if (present := getattr(X, "columns", None)) is not None:
             if missing := [name for name in self.columns if name not in present]:
                 some = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
@@ -269,8 +305,7 @@ class Bundle:
                 raise BadTable(
                     f"{len(missing)} of {len(self.columns)} columns of {self.features!r} are missing: {some}{advice}"
                 )
-            frame: Any = X
-            return np.asarray(frame[list(self.columns)], dtype=np.float64)
+            return np.asarray(X[list(self.columns)], dtype=np.float64)
         rows = np.asarray(X, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != len(self.columns):
             raise BadTable(
@@ -288,6 +323,15 @@ class Bundle:
                 "pass groups, or a data frame with columns corpus and actor"
             )
         return groups(X)  # type: ignore[arg-type]  # a frame, as just seen
+
+
+def _shape(told: Sequence[int] | None) -> Shape | None:
+    if told is None:
+        return None
+    height, width, channels = map(int, told)
+    if min(height, width, channels) < 1:
+        raise BadBundle(f"frames of shape {told} hold nothing")
+    return height, width, channels
 
 
 def _probe(columns: int) -> NDArray[np.float32]:

@@ -112,13 +112,13 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def _check_features(told: Mapping[str, Any], where: str) -> None:
     """Refuse a model whose feature set means other numbers now. A set that is not registered can't be checked."""
-    from ravdess.features import FEATURE_SETS
+    from ravdess.frames import fingerprint_of
 
     name = told["features"]
-    if name in FEATURE_SETS and FEATURE_SETS[name].fingerprint != told["fingerprint"]:
+    if (now := fingerprint_of(name)) not in ("", told["fingerprint"]):
         raise BadBundle(
-            f"{where} was made from {name!r} with fingerprint {told['fingerprint']}, which here is "
-            f"{FEATURE_SETS[name].fingerprint}: the numbers differ, train it again"
+            f"{where} was made from {name!r} with fingerprint {told['fingerprint']}, which here is {now}: "
+            "the numbers differ, train it again"
         )
 
 

@@ -132,3 +132,12 @@ FRAME_SETS: Final[Registry[FrameSet]] = Registry("frame set", ("ravdess.picture"
 def frame_set(name: str) -> FrameSet:
     """The frame set of that name, e.g. "face_96". Raises UnknownName, which lists what there is."""
     return FRAME_SETS[name]
+
+
+def fingerprint_of(name: str) -> str:
+    """The fingerprint of the feature set or frame set of that name; "" when none is registered."""
+    from ravdess.features import FEATURE_SETS
+
+    if name in FEATURE_SETS:
+        return FEATURE_SETS[name].fingerprint
+    return FRAME_SETS[name].fingerprint if name in FRAME_SETS else ""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ravdess.families import Family
     from ravdess.search.run import Runner
+    from ravdess.takes import Takes
     from storage import Store
 
 __all__ = ["LEAKY", "SEARCHES", "Best", "Result", "Step", "search"]
@@ -56,24 +57,26 @@ def search(
     run: str | None = None,
     fingerprint: str = "",
     table_version: int | None = None,
+    takes: Callable[[list[str]], Takes] | None = None,
     threads: int = 1,
     cpus: int | None = None,
     progress: Callable[[Step], Any] | None = None,
     runner: Callable[..., Runner] | None = None,
 ) -> Result:
-    """Search families of models on a feature table, nested and actor-grouped, and keep the best of each.
+    """Search families of models on a feature table or frame set, nested and actor-grouped, and keep the best of each.
 
     Asked again the same, it goes on where it was interrupted, and a finished run is only read.
 
     Parameters
     ----------
     table : pd.DataFrame
-        A feature table of the store: clip columns, then features; one row a take.
+        A feature table of the store: clip columns, then features; one row a take. Or the index of a frame set.
     store : Store
         Where the run and the models are kept.
     families : sequence of str or Family
+        "all" stands for every family that can use such features.
     features : str
-        The feature set's name.
+        The name of the feature set or frame set.
     protocol : "emobox", "luna", "loao", "holdout" or "leaky_random"
         Who trains and who judges.
     seed : int
@@ -97,6 +100,9 @@ def search(
         The run's name; default: a readable one that ends in the request's hash.
     fingerprint, table_version
         Of the table, to be told by bundles and results. Default: the registered feature set's, and unknown.
+    takes : callable, optional
+        Of a frame set: ``takes(names) -> ravdess.takes.Takes``, those takes in that order. Workers read the frames
+        themselves; none pass through Ray.
     threads : int > 0
         Of each fit. A trial takes so many CPUs.
     cpus : int, optional
@@ -113,7 +119,7 @@ def search(
     Raises
     ------
     BadTable
-        The table's rows cannot be used, or are too few for the protocol.
+        The table's rows cannot be used, or are too few for the protocol; or a family cannot use such features.
     RunMismatch
         `run` was begun with another request.
     SearchFailed
@@ -124,19 +130,21 @@ def search(
     from importlib.metadata import version
 
     from ravdess.bundle_files import versions
-    from ravdess.features import FEATURE_SETS
+    from ravdess.families import check_input, families_for
     from ravdess.foreign import is_foreign, needs
+    from ravdess.frames import fingerprint_of
     from ravdess.search.run import OnRay
 
     if search not in SEARCHES:
         raise UnknownName("search", search, SEARCHES)
     if search == "optuna":
         need_optuna()
-    zoo = _zoo(families)
-    rows = choose_rows(table, features=features, channel=channel, corpus=corpus)
+    zoo = _zoo(families)  # an unknown name is said before anything is read
+    rows = choose_rows(table, features=features, channel=channel, corpus=corpus, takes=takes)
+    zoo = zoo or _zoo(families_for(rows.frames))
+    check_input([*zoo.values()], features, rows.frames)
     dealt, data = deal(rows, protocol=protocol, test_actors=test_actors, normalise=normalise, seed=seed)
-    if features in FEATURE_SETS:
-        now = FEATURE_SETS[features].fingerprint
+    if now := fingerprint_of(features):
         if fingerprint not in ("", now):
             raise BadTable(
                 f"the table of {features} was made with fingerprint {fingerprint}, which here is {now}: its numbers "
@@ -217,10 +225,12 @@ def search(
 
 
 def _zoo(families: Sequence[str | Family]) -> Mapping[str, Family]:
-    """The families by name, each once. Raises UnknownName, which lists what there is."""
+    """The families by name, each once; none for "all". Raises UnknownName, which lists what there is."""
     from ravdess.families import FAMILIES, family
 
     if not families:
         raise UnknownName("family", "", FAMILIES)
+    if "all" in families:
+        return {}
     found = [family(one) if isinstance(one, str) else one for one in families]
     return {one.name: one for one in found}

@@ -13,6 +13,7 @@ from ravdess.search.ledger import family_identity, plain, request_hash
 from ravdess.search.rows import Rows
 from ravdess.search.trial import Data
 from ravdess.splits import PROTOCOLS, Folds, cross_validation, folds, groups, leaky_random
+from ravdess.takes import enrol
 
 if TYPE_CHECKING:
     from ravdess.families import Family
@@ -30,14 +31,14 @@ def deal(
     """Deal the rows' actors into the protocol's folds, and make what workers are handed.
 
     With normalise="actor" the declared enrolment comes first: each actor's rows are normalised by that actor's own
-    rows, without labels, whoever trains and whoever judges.
+    rows, without labels, whoever trains and whoever judges. Takes of frames are, as they are read.
 
     Raises
     ------
     UnknownName
         No such protocol, normalisation or test actor.
     BadTable
-        Too few actors for the protocol.
+        Too few actors for the protocol; or pictures, for which no enrolment is defined.
     """
     if protocol not in (*PROTOCOLS, LEAKY):
         raise UnknownName("protocol", protocol, (*PROTOCOLS, LEAKY))
@@ -53,7 +54,7 @@ def deal(
     if normalise == "actor":
         from ravdess.scaling import normalise_by_actor
 
-        X = normalise_by_actor(X, people)
+        X = normalise_by_actor(X, people) if isinstance(X, np.ndarray) else enrol(X, people)
     corpus, actor, take = (rows.clips[name].to_numpy(dtype=np.str_) for name in ("corpus", "actor", "take"))
     return dealt, Data(rows.X, X, rows.y, kept, corpus, actor, take, leaky=protocol == LEAKY)
 

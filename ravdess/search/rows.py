@@ -1,10 +1,11 @@
-"""Which rows of a feature table a search uses, checked, in a fixed order, with a digest of their content."""
+"""Which rows of a feature table or frame set a search uses, checked, in order, with a digest of their content."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from ravdess.takes import Shape, Takes
+
+Input: TypeAlias = "NDArray[np.float32] | Takes"
+"""What is fitted on: rows of numbers, or takes of frames, which are read where they are used."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -24,18 +30,18 @@ class Rows:
     ----------
     clips : pd.DataFrame
         The clip columns, one row a take.
-    X : np.ndarray [shape=(n, d), dtype=float32]
-        The features as they stand in the table.
+    X : np.ndarray [shape=(n, d), dtype=float32], or Takes
+        The features as they stand in the table; of a frame set the takes, unread.
     columns : tuple of str
-        Names of the d features.
+        Names of the d features; none of a frame set.
     corpus : str
     channel : "speech", "song" or "both"
     digest : str
-        16 hex digits of the rows' content: keys, labels and numbers.
+        16 hex digits of the rows' content: keys, labels and numbers; for the bytes of frames stands their CRC.
     """
 
     clips: pd.DataFrame
-    X: NDArray[np.float32]
+    X: Input
     columns: tuple[str, ...]
     corpus: str
     channel: str
@@ -47,6 +53,11 @@ class Rows:
         return self.clips["emotion"].to_numpy(dtype=np.str_)
 
     @property
+    def frames(self) -> Shape | None:
+        """(h, w, c) of a frame set's frames; None for a feature table."""
+        return None if isinstance(self.X, np.ndarray) else self.X.shape
+
+    @property
     def made(self) -> bool:
         """Whether the corpus is one that a program makes."""
         from ravdess.corpora import CORPORA
@@ -54,18 +65,27 @@ class Rows:
         return self.corpus in CORPORA and CORPORA[self.corpus].made
 
 
-def choose_rows(table: pd.DataFrame, *, features: str, channel: str = "speech", corpus: str | None = None) -> Rows:
+def choose_rows(
+    table: pd.DataFrame,
+    *,
+    features: str,
+    channel: str = "speech",
+    corpus: str | None = None,
+    takes: Callable[[list[str]], Takes] | None = None,
+) -> Rows:
     """Pick and check the rows of one corpus and channel.
 
     Parameters
     ----------
     table : pd.DataFrame
-        A feature table of the store: the clip columns, then the features.
+        A feature table of the store: the clip columns, then the features. Or the index of a frame set.
     features : str
         The feature set's name. Where a set of that name is registered, the table must hold its columns.
     channel : "speech", "song" or "both"
     corpus : str, optional
         Needed when the table holds several.
+    takes : callable, optional
+        Of a frame set: ``takes(names) -> Takes``, those takes in that order.
 
     Raises
     ------
@@ -78,7 +98,7 @@ def choose_rows(table: pd.DataFrame, *, features: str, channel: str = "speech", 
         raise UnknownName("channel", channel, (*CHANNELS, "both"))
     if absent := [name for name in CLIP_COLUMNS if name not in table.columns]:
         raise BadTable(f"the table of {features} lacks the columns {absent}; make it with the featurize job")
-    columns = _feature_columns(table, features)
+    columns = _feature_columns(table, features) if takes is None else _index_columns(table, features)
     corpora = sorted(table["corpus"].unique())
     if corpus is None:
         if len(corpora) > 1:
@@ -99,6 +119,14 @@ def choose_rows(table: pd.DataFrame, *, features: str, channel: str = "speech", 
         raise BadTable(f"{len(twice)} takes stand in the table of {features} more than once, such as {twice[0]}")
     if strange := sorted(set(used["emotion"]) - set(EMOTIONS)):
         raise BadTable(f"unknown emotions {strange} in the table of {features}, expected some of {list(EMOTIONS)}")
+    clips = pd.DataFrame(used[list(CLIP_COLUMNS)])
+    if takes is not None:
+        frames = takes(used["take"].tolist())
+        if differ := int((frames.counts != used["count"].to_numpy()).sum()):
+            raise BadTable(f"{differ} takes of {features} have another number of frames than the index says")
+        # Their bytes are what the CRC says, or reading them fails.
+        digest = _digest(clips, used[["count", "crc32"]].to_numpy(dtype="<i8"), ("frames", *map(str, frames.shape)))
+        return Rows(clips, frames, (), corpus, channel, digest)
     X = used[list(columns)].to_numpy(dtype=np.float32)
     if len(wrong := np.argwhere(~np.isfinite(X))):
         row, column = wrong[0]
@@ -106,8 +134,7 @@ def choose_rows(table: pd.DataFrame, *, features: str, channel: str = "speech", 
             f"{len(np.unique(wrong[:, 0]))} rows of {features} hold numbers that are not finite, such as "
             f"{columns[column]} of take {used['take'][row]}; delete the table and featurize again"
         )
-    clips = pd.DataFrame(used[list(CLIP_COLUMNS)])
-    return Rows(clips, X, columns, corpus, channel, _digest(clips, X, columns))
+    return Rows(clips, X, columns, corpus, channel, _digest(clips, X.astype("<f4", copy=False), columns))
 
 
 def _feature_columns(table: pd.DataFrame, features: str) -> tuple[str, ...]:
@@ -123,10 +150,17 @@ def _feature_columns(table: pd.DataFrame, features: str) -> tuple[str, ...]:
     return tuple(expected)
 
 
-def _digest(clips: pd.DataFrame, X: NDArray[np.float32], columns: tuple[str, ...]) -> str:
+def _index_columns(table: pd.DataFrame, features: str) -> tuple[str, ...]:
+    """The columns of a frame set's index that tell what the frames are."""
+    if absent := [name for name in ("count", "crc32") if name not in table.columns]:
+        raise BadTable(f"the index of {features} lacks the columns {absent}; make it with the featurize job")
+    return ("count", "crc32")
+
+
+def _digest(clips: pd.DataFrame, X: NDArray[Any], columns: tuple[str, ...]) -> str:
     """Hash what a search depends on. Where a file lay and which file of a take it was are no part of it."""
     digest = hashlib.sha256("\x1f".join(columns).encode())
     for name in ("corpus", "take", "actor", "gender", "emotion"):
         digest.update("\x1f".join(clips[name].astype(str)).encode())
-    digest.update(np.ascontiguousarray(X, dtype="<f4").tobytes())
+    digest.update(np.ascontiguousarray(X).tobytes())
     return digest.hexdigest()[:16]

@@ -1,6 +1,7 @@
 """What a worker does: fit one candidate without some people, and score the folds that choose. Knows no Ray, no store.
 
-Everything that is fitted (standardiser, class weights, model) sees training rows alone.
+Everything that is fitted (standardiser, class weights, model) sees training rows alone. Takes of frames get no
+standardiser: a network normalises what it sees itself.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ravdess.families import Estimator, Family
     from ravdess.families.space import Params
     from ravdess.scaling import Standardiser
+    from ravdess.search.rows import Input
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +34,9 @@ class Data:
 
     Attributes
     ----------
-    raw : np.ndarray [shape=(n, d), dtype=float32]
+    raw : np.ndarray [shape=(n, d), dtype=float32], or Takes of length n
         The features as they stand in the table: what a bundle is asked about.
-    X : np.ndarray [shape=(n, d), dtype=float32]
+    X : the same
         What is fitted on: the same, or under the declared enrolment normalised by actor.
     y : np.ndarray [shape=(n,)]
         Emotion of each row.
@@ -45,8 +47,8 @@ class Data:
         Whether one actor may train and judge. Only the leaky protocol sets it.
     """
 
-    raw: NDArray[np.float32]
-    X: NDArray[np.float32]
+    raw: Input
+    X: Input
     y: NDArray[np.str_]
     kept: NDArray[np.str_]
     corpus: NDArray[np.str_]
@@ -72,27 +74,32 @@ def balanced_weights(y: NDArray[np.str_]) -> NDArray[np.float64]:
 
 def fit_candidate(
     family: Family, params: Params, *, stage: int | None, data: Data, train: NDArray[np.intp], seed: int, threads: int
-) -> tuple[Standardiser, Estimator]:
+) -> tuple[Standardiser | None, Estimator]:
     """Standardise by the training rows and fit on them, up to `stage` where the family has stages."""
     from ravdess.scaling import Standardiser
 
     X, y = data.X[train], data.y[train]
-    scale = Standardiser.fit(X)
+    scale = Standardiser.fit(X) if isinstance(X, np.ndarray) else None
     full = dict(params) if family.stage_parameter is None else {**params, family.stage_parameter: stage}
     estimator = family.build(full, seed=seed, threads=threads)
-    estimator.fit(scale.transform(X), y, sample_weight=balanced_weights(y))
+    estimator.fit(_ready(scale, X), y, sample_weight=balanced_weights(y))
     return scale, estimator
 
 
+def _ready(scale: Standardiser | None, X: Input) -> Any:
+    """What a family is given: rows standardised, or takes as they are."""
+    return scale.transform(X) if scale is not None and isinstance(X, np.ndarray) else X
+
+
 def curves_of(
-    family: Family, scale: Standardiser, estimator: Estimator, data: Data, scored: Iterable[Groups]
+    family: Family, scale: Standardiser | None, estimator: Estimator, data: Data, scored: Iterable[Groups]
 ) -> list[tuple[Groups, Curve]]:
     """The UAR curve on each choosing fold. Raises ValueError when a probability is not finite."""
     from ravdess.scores import uar
 
     where = {choosers: np.flatnonzero(np.isin(data.kept, choosers)) for choosers in scored}
     rows = np.concatenate(list(where.values()))
-    X = scale.transform(data.X[rows])
+    X = _ready(scale, data.X[rows])
     predicted = []
     for probabilities in _stages(family, estimator, X):
         if not np.isfinite(probabilities).all():
@@ -105,7 +112,7 @@ def curves_of(
     ]
 
 
-def _stages(family: Family, estimator: Any, X: NDArray[np.float32]) -> Iterator[NDArray[np.float64]]:
+def _stages(family: Family, estimator: Any, X: Any) -> Iterator[NDArray[np.float64]]:
     if family.stages:
         yield from estimator.staged_predict_proba(X)
     else:
@@ -197,6 +204,7 @@ def fit_model(job: Job, family: Family, data: Data, recipe: Recipe, *, seed: int
         family, job.params, stage=job.stage, data=data, train=train, seed=seed, threads=threads
     )
     stage = {} if family.stage_parameter is None else {family.stage_parameter: job.stage}
+    X = data.X[train]
     people = sorted(set(groups({"corpus": data.corpus[train], "actor": data.actor[train]}).tolist()))
     bundle = Bundle(
         estimator=estimator,
@@ -209,8 +217,9 @@ def fit_model(job: Job, family: Family, data: Data, recipe: Recipe, *, seed: int
         enrolled=recipe.enrolled,
         corpora=tuple(sorted(set(data.corpus[train].tolist()))),
         calibration=job.calibration,
-        usual=usual(data.X[train], data.kept[train]) if job.calibration else None,  # of the model for use
+        usual=usual(X, data.kept[train]) if job.calibration and isinstance(X, np.ndarray) else None,  # if it is for use
         scores=job.scores,
+        shape=None if isinstance(data.raw, np.ndarray) else data.raw.shape,
         facts={**recipe.facts, "trained_on": people, "left_out": list(job.excluded)},
     )
     return Fitted(bundle.to_files(), train, _ask(bundle, data, train))
