@@ -175,7 +175,7 @@ class Bundle:
         return result
 
     def enrol(self, X: pd.DataFrame | ArrayLike | Takes) -> Standardiser:
-        """How one person is, from raw features of several clips of that person, n >= 2, as in `predict_proba`; no labels."""
+        """How one person is, from raw features of two or more clips as in `predict_proba`; no labels."""
         rows: Any = self._takes(X) if self.shape else self._rows(X)
         if not self.enrolled:
             raise BadTable("this model is not enrolled: it takes every voice as it is, so there is nothing to enrol")
