@@ -27,10 +27,10 @@ FIVE: Final = ("mean", "std", "p10", "p50", "p90")
 MOVES: Final = ("std", "p10", "p90")
 
 
-def _mel_points() -> NDArray[np.float64]:
-    """42 frequencies from `LOWEST` to half the sample rate, evenly spaced in mel = 2595 log10(1 + f / 700)."""
+def _mel_points(bands: int = MELS) -> NDArray[np.float64]:
+    """Two more frequencies than `bands`, from `LOWEST` to half the rate, evenly spaced in 2595 log10(1 + f / 700)."""
     low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (LOWEST, SAMPLE_RATE / 2))
-    hertz: NDArray[np.float64] = 700 * (10 ** (np.linspace(low, high, MELS + 2) / 2595) - 1)
+    hertz: NDArray[np.float64] = 700 * (10 ** (np.linspace(low, high, bands + 2) / 2595) - 1)
     return hertz
 
 
@@ -104,11 +104,11 @@ def timbre(mel: Floats, rate: float) -> Floats:
 
 
 @cache
-def mel_filters() -> Any:
-    """Triangles between the mel points, each of sum 1, so that a band is a mean: a CSR array [shape=(40, 513)]."""
+def mel_filters(bands: int = MELS) -> Any:
+    """Triangles between the mel points, each of sum 1, so that a band is a mean: a CSR array [shape=(bands, 513)]."""
     from scipy.sparse import csr_array
 
-    points = _mel_points()[:, np.newaxis]
+    points = _mel_points(bands)[:, np.newaxis]
     low, centre, high = points[:-2], points[1:-1], points[2:]
     hertz = shape.frequencies()
     triangles = np.maximum(0, np.minimum((hertz - low) / (centre - low), (high - hertz) / (high - centre)))

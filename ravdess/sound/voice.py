@@ -116,7 +116,7 @@ def _tracks(speech: spoken.Speech, hertz: Floats, repeats: Floats) -> tuple[Floa
     shapes[-1] = _zero_crossings(speech)
     qualities = [np.zeros((len(quality.TRACKS), 0), np.float32)]
     told = 0
-    for start, before, power in _spectra(speech):
+    for start, before, power in spectra(speech):
         here = slice(start, start + power.shape[1])
         decibels = np.float32(10) * np.log10(power)
         mel[:, here] = np.float32(10) * np.log10(timbre.mel_filters() @ power)
@@ -132,10 +132,11 @@ def _tracks(speech: spoken.Speech, hertz: Floats, repeats: Floats) -> tuple[Floa
     return mel, shapes, np.concatenate(qualities, axis=1)
 
 
-def _spectra(speech: spoken.Speech) -> Iterator[tuple[int, Floats, Floats]]:
+def spectra(speech: spoken.Speech) -> Iterator[tuple[int, Floats, Floats]]:
     """Power spectra in blocks: the first one's frame, the spectrum before it [shape=(513, 1)], they [shape=(513, t)].
 
-    Bins sum to the mean power of the windowed frame. Before the first frame of all comes itself.
+    Bins sum to the mean power of the windowed frame, and none is less than `FLOOR` dB below that of the loudest one.
+    Before the first frame of all comes itself.
     """
     from scipy.fft import rfft
 

@@ -116,7 +116,7 @@ def test_long_clips_are_the_same_block_by_block() -> None:
     y = np.concatenate([resample(speech(seed=seed), 48_000, SR) for seed in range(4)])
     whole = spoken.find(y)
     assert len(whole.level) > 2 * voice._BLOCK
-    starts, befores, powers = zip(*voice._spectra(whole), strict=True)
+    starts, befores, powers = zip(*voice.spectra(whole), strict=True)
     power = np.concatenate(powers, axis=1)
     assert starts[:2] == (0, voice._BLOCK)
     np.testing.assert_array_equal(befores[1][:, 0], power[:, voice._BLOCK - 1])
