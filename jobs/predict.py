@@ -210,7 +210,7 @@ def _row(answer: Answer) -> list[str]:
 def _worth(bundle: Bundle) -> str:
     """What the model was found to be worth, in a few words."""
     scores, facts = bundle.scores, bundle.facts
-    if "uar" not in scores:
+    if "uar_low" not in scores:
         return f"{bundle.family} on {bundle.features}; its bundle tells no scores"
     said = (
         f"{bundle.family} on {bundle.features}: UAR {scores['uar']:.3f} [{scores['uar_low']:.3f}, "
@@ -236,7 +236,7 @@ def _list_models(store: Store, args: argparse.Namespace) -> int:
         [
             one.title,
             one.protocol,
-            "" if one.uar is None else f"{one.uar:.3f} [{one.uar_low:.3f}, {one.uar_high:.3f}]",
+            "" if one.uar is None or one.uar_low is None else f"{one.uar:.3f} [{one.uar_low:.3f}, {one.uar_high:.3f}]",
             "" if one.answered is None else f"{one.answered:.0%}",
             "" if one.right is None else f"{one.right:.0%}",
             one.about["facts"].get("channel", ""),

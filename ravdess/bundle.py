@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ravdess.bundle_files import checked, read, sealed, terms, versions, write
+from ravdess.bundle_files import checked, plain, read, sealed, terms, versions, write
 from ravdess.calibration import Calibration
 from ravdess.clips import EMOTIONS
 from ravdess.errors import BadBundle, BadTable, RavdessError, UnknownName
@@ -193,33 +193,38 @@ class Bundle:
         return words
 
     def to_files(self) -> dict[str, bytes]:
-        """Every file of the bundle by name, `bundle.json` last: write them in this order."""
+        """Every file of the bundle by name, `bundle.json` last: write them in this order. ``card.md`` is for people."""
         import tempfile
+
+        from ravdess.card import NAME as CARD
+        from ravdess.card import card
 
         with tempfile.TemporaryDirectory() as name:
             self.estimator.save(Path(name))
             files = {path.name: path.read_bytes() for path in sorted(Path(name).iterdir())}
-        told = {
-            "family": self.family,
-            "params": dict(self.params),
-            "features": self.features,
-            "fingerprint": self.fingerprint,
-            "columns": list(self.columns),
-            "needs": self.needs,
-            "labels": list(self.labels),
-            "enrolled": self.enrolled,
-            "corpora": list(self.corpora),
-            "calibration": None if self.calibration is None else self.calibration.to_json(),
-            "usual": self.usual,
-            "licence": self.licence,
-            "scores": dict(self.scores),
-            "facts": dict(self.facts),
-            "versions": dict(self.versions),
-            "standardiser": self.standardiser.to_json() if self.standardiser else None,
-            "shape": list(self.shape) if self.shape else None,
-            "probe": self._said_of_probe(),
-        }
-        return sealed(told, files)
+        told = plain(
+            {
+                "family": self.family,
+                "params": dict(self.params),
+                "features": self.features,
+                "fingerprint": self.fingerprint,
+                "columns": list(self.columns),
+                "needs": self.needs,
+                "labels": list(self.labels),
+                "enrolled": self.enrolled,
+                "corpora": list(self.corpora),
+                "calibration": None if self.calibration is None else self.calibration.to_json(),
+                "usual": self.usual,
+                "licence": self.licence,
+                "scores": dict(self.scores),
+                "facts": dict(self.facts),
+                "versions": dict(self.versions),
+                "standardiser": self.standardiser.to_json() if self.standardiser else None,
+                "shape": list(self.shape) if self.shape else None,
+                "probe": self._said_of_probe(),
+            }
+        )
+        return sealed(told, {**files, CARD: card(self).encode()})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], *, where: str = "the bundle") -> Bundle:

@@ -38,14 +38,18 @@ def versions() -> dict[str, str]:
     return found
 
 
+def plain(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What a bundle tells, as it will be read again. Raises BadBundle for anything but finite JSON values."""
+    try:
+        return dict(json.loads(json.dumps(dict(told), allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise BadBundle(f"params, scores and facts of a bundle must be finite JSON values: {error}") from error
+
+
 def sealed(told: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
     """`files` and, last, a ``bundle.json`` of `told` that lists them and carries its own checksum."""
     listed = {name: {"sha256": digest(data), "bytes": len(data)} for name, data in files.items()}
-    try:
-        text = json.dumps({"format": FORMAT, **told, "files": listed}, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise BadBundle(f"params, scores and facts of a bundle must be finite JSON values: {error}") from error
-    whole = json.loads(text)  # as it will be read
+    whole = {"format": FORMAT, **plain(told), "files": listed}
     whole["sha256"] = digest(_canonical(whole))
     return {**files, INDEX: (json.dumps(whole, indent=1, ensure_ascii=False) + "\n").encode()}
 
