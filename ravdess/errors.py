@@ -71,6 +71,10 @@ class SearchFailed(RavdessError, RuntimeError):
     """No candidate could be fitted; the message gives the first reason."""
 
 
+class BadAddress(RavdessError, OSError):
+    """An address on which the page cannot listen."""
+
+
 class MissingExtra(RavdessError, ImportError):
     """An optional package is not installed."""
 
