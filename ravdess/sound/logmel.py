@@ -1,7 +1,7 @@
 """`logmel`: the spoken part of a clip as a picture of sound, for networks. One frame is a column of 64 mel bands.
 
-A band is the mean power of its bins in dB below the loudest band of the clip, so a gain changes nothing. A byte holds
-it in steps of a quarter of a dB: 255 is the loudest band, 0 is 63.75 dB below it, or less. How loud that band was
+A band is the mean power of its bins. A byte holds it in steps of half a dB: 255 is full scale, 0 is 127.5 dB below it,
+or less. The level is kept, since loudness tells much of an emotion; who wants it gone subtracts the clip's peak, which
 stands in the index. Spectra and spoken part are those of `voice_stats`.
 """
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 MELS: Final = 64
-STEP: Final = 0.25
+STEP: Final = 0.5
 """dB from one byte to the next."""
 
 
 def decibels(bands: NDArray[np.uint8]) -> Floats:
-    """Bytes of `logmel` as dB below the clip's loudest band, -63.75 ... 0; any shape, float32."""
-    below: Floats = (bands.astype(np.float32) - 255) * np.float32(STEP)
-    return below
+    """Bytes of `logmel` as dB of full scale, -127.5 ... 0; any shape, float32."""
+    level: Floats = (bands.astype(np.float32) - 255) * np.float32(STEP)
+    return level
 
 
 def _logmel(y: Floats) -> Pictures:
@@ -37,9 +37,8 @@ def _logmel(y: Floats) -> Pictures:
         mel[start : start + power.shape[1]] = (timbre.mel_filters(MELS) @ power).T
     np.log10(mel, out=mel)
     mel *= np.float32(10)
-    peak = mel.max()
-    bytes_ = np.clip(np.rint((mel - peak) / np.float32(STEP)) + 255, 0, 255).astype(np.uint8)
-    facts = (spoken.RATE, speech.first / spoken.RATE, speech.seconds, float(peak))
+    bytes_ = np.clip(np.rint(mel / np.float32(STEP)) + 255, 0, 255).astype(np.uint8)
+    facts = (spoken.RATE, speech.first / spoken.RATE, speech.seconds, float(mel.max()))
     return Pictures(bytes_.reshape(-1, MELS, 1, 1), facts)
 
 
@@ -62,10 +61,10 @@ FRAME_SETS.register(
             "power": 2,
             "floor_below_peak_db": voice.FLOOR,
             "step_db": STEP,
-            "level": "below the loudest band",
+            "level": "of full scale",
         },
         units={
-            "frames": "255 + 4 dB below the clip's loudest band; low bands first",
+            "frames": "255 + twice the dB of full scale; low bands first",
             "frame_rate": "1/s",
             "start": "s, where the spoken part begins in the clip",
             "seconds": "s, of the spoken part",
