@@ -19,9 +19,10 @@ import numpy as np
 from ravdess.bundle_files import checked, plain, read, sealed, terms, versions, write
 from ravdess.calibration import Calibration
 from ravdess.clips import EMOTIONS
+from ravdess.enrolment import Enrolment
 from ravdess.errors import BadBundle, BadTable, RavdessError, UnknownName
 from ravdess.foreign import is_foreign, needs
-from ravdess.scaling import Standardiser, normalise_by_actor
+from ravdess.scaling import Standardiser
 from ravdess.takes import as_takes, enrol, enrol_one, measure, probe
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ class Bundle:
     labels : tuple of str
         The order of the probabilities. The estimator may know fewer; the others get 0.
     enrolled : bool
-        Features are normalised by actor before all else, so a prediction must say whose each row is.
+        Features are normalised by actor before all else, so a prediction must say whose each row is, or be given one
+        person's enrolment.
+    speakers : Enrolment or None
+        What speakers are usually like, by which an enrolled model of a feature set normalises.
     corpora : tuple of str
         What it was trained on; decides the licence.
     calibration : Calibration, optional
@@ -81,6 +85,7 @@ class Bundle:
     standardiser: Standardiser | None = field(repr=False)
     labels: tuple[str, ...] = EMOTIONS
     enrolled: bool = False
+    speakers: Enrolment | None = field(default=None, repr=False)
     corpora: tuple[str, ...] = ("ravdess",)
     calibration: Calibration | None = None
     usual: float | None = None
@@ -97,6 +102,8 @@ class Bundle:
             )
         if (self.shape is None) == (self.standardiser is None):
             raise BadBundle("a bundle takes either rows, with a standardiser, or frames of a shape, without")
+        if self.enrolled and self.speakers is None and self.shape is None:
+            raise BadBundle("an enrolled model of features lacks what speakers are usually like; train it again")
         if strangers := set(self.estimator.classes_.tolist()) - set(self.labels):
             raise BadBundle(f"the model knows labels {sorted(strangers)}, which are not among {list(self.labels)}")
 
@@ -163,7 +170,7 @@ class Bundle:
                 rows = enrol_one(rows, enrolment) if self.shape else enrolment.transform(rows)
             else:
                 owners = self._owners(X) if groups is None else groups
-                rows = enrol(rows, owners) if self.shape else normalise_by_actor(rows, owners)
+                rows = enrol(rows, owners) if self.speakers is None else self.speakers.transform(rows, owners)
         return rows if self.standardiser is None else self.standardiser.transform(rows)
 
     def answer(self, standardised: Any) -> NDArray[np.float64]:
@@ -175,13 +182,19 @@ class Bundle:
         return result
 
     def enrol(self, X: pd.DataFrame | ArrayLike | Takes) -> Standardiser:
-        """How one person is, from raw features of two or more clips as in `predict_proba`; no labels."""
+        """How one person is, from raw features of that person's clips as in `predict_proba`; no labels.
+
+        The fewer there are, none even, the more that person is taken to be like the usual speaker; of frames, two are
+        the least. Raises BadTable when there are too few, or the model is not enrolled.
+        """
         rows: Any = self._takes(X) if self.shape else self._rows(X)
         if not self.enrolled:
             raise BadTable("this model is not enrolled: it takes every voice as it is, so there is nothing to enrol")
+        if self.speakers is not None:
+            return self.speakers.of(rows)
         if len(rows) < 2:
             raise BadTable(f"{len(rows)} clip is too few to enrol a person by; give several, of different emotions")
-        return measure(rows) if self.shape else Standardiser.fit(rows)
+        return measure(rows)
 
     def calibrated(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """What `predict_proba` gave, as calibrated probabilities; the same where nothing was calibrated."""
@@ -220,6 +233,7 @@ class Bundle:
                 "facts": dict(self.facts),
                 "versions": dict(self.versions),
                 "standardiser": self.standardiser.to_json() if self.standardiser else None,
+                "speakers": self.speakers.to_json() if self.speakers else None,
                 "shape": list(self.shape) if self.shape else None,
                 "probe": self._said_of_probe(),
             }
@@ -259,6 +273,7 @@ class Bundle:
                 standardiser=Standardiser.from_json(told["standardiser"]) if told["standardiser"] else None,
                 labels=tuple(told["labels"]),
                 enrolled=told["enrolled"],
+                speakers=Enrolment.from_json(told["speakers"]) if told.get("speakers") else None,
                 corpora=tuple(told["corpora"]),
                 calibration=Calibration.from_json(told["calibration"]) if told.get("calibration") else None,
                 usual=told.get("usual"),
@@ -325,7 +340,7 @@ class Bundle:
         if not {"corpus", "actor"} <= set(getattr(X, "columns", ())):
             raise BadTable(
                 "this model is enrolled: it needs several clips of each actor and must be told whose each row is; "
-                "pass groups, or a data frame with columns corpus and actor"
+                "pass groups, or a data frame with columns corpus and actor, or one speaker's enrolment"
             )
         return groups(X)  # type: ignore[arg-type]  # a frame, as just seen
 

@@ -1,4 +1,4 @@
-"""Scaling: a standardiser fitted on training rows, and actor normalisation, which is declared enrolment."""
+"""Scaling: a standardiser fitted on training rows. What an actor's own clips are scaled by is in `enrolment`."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Standardiser:
     @classmethod
     def fit(cls, X: ArrayLike) -> Standardiser:
         """Fit on training rows only [shape=(n, d)]. Raises BadTable when there are none or one is not finite."""
-        rows = _finite(X)
+        rows = finite(X)
         if not len(rows):
             raise BadTable("a standardiser needs at least one training row")
         mean = rows.mean(axis=0)
-        return cls(mean, _safe(rows.std(axis=0), mean))
+        return cls(mean, safe(rows.std(axis=0), mean))
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """(X - mean) / scale [shape=(n, d)]."""
-        rows = _finite(X)
+        rows = finite(X)
         if rows.shape[1] != self.mean.size:
             raise BadTable(f"rows have {rows.shape[1]} columns, expected {self.mean.size}")
         return ((rows - self.mean) / self.scale).astype(np.float32)
@@ -60,42 +60,13 @@ class Standardiser:
         return cls(mean, scale)
 
 
-def normalise_by_actor(X: ArrayLike, groups: ArrayLike) -> NDArray[np.float32]:
-    """Each actor's rows to mean 0 and standard deviation 1, by that actor's own rows.
-
-    This is **enrolment**: it needs several clips of whoever is judged, though no label of them and nothing of anyone
-    else. Every number made with it must say so.
-
-    Parameters
-    ----------
-    X : array [shape=(n, d)]
-    groups : array of str [shape=(n,)]
-        Who performed each row, as `splits.groups` says it.
-
-    Returns
-    -------
-    np.ndarray [shape=(n, d), dtype=float32]
-        A column that is constant for an actor is 0 there. So is every column of an actor with a single clip: one clip
-        has no spread to be measured by.
-    """
-    rows, owners = _finite(X), np.asarray(groups, dtype=np.str_)
-    if owners.shape != (len(rows),):
-        raise BadTable(f"{len(rows)} rows need as many actors, not {owners.shape}")
-    names, owner = np.unique(owners, return_inverse=True)
-    result = np.empty(rows.shape, dtype=np.float32)
-    for number in range(len(names)):
-        mine = owner == number
-        mean = rows[mine].mean(axis=0)
-        result[mine] = (rows[mine] - mean) / _safe(rows[mine].std(axis=0), mean)
-    return result
-
-
-def _safe(deviation: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+def safe(deviation: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 in place of a deviation that float32 input cannot tell from rounding."""
     return np.where(deviation > 8 * np.finfo(np.float32).eps * np.abs(mean), deviation, 1.0)
 
 
-def _finite(X: ArrayLike) -> NDArray[np.float64]:
+def finite(X: ArrayLike) -> NDArray[np.float64]:
+    """`X` as rows by columns. Raises BadTable when it is no such thing or a number is not finite."""
     rows = np.asarray(X, dtype=np.float64)
     if rows.ndim != 2:
         raise BadTable(f"features must be rows by columns, not an array of shape {rows.shape}")

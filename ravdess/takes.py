@@ -137,7 +137,7 @@ class EnrolledTakes:
 def enrol(takes: Takes, groups: ArrayLike) -> EnrolledTakes:
     """Each actor's takes with every value of a frame at the mean and deviation of that actor's own frames.
 
-    This is **enrolment**, as `scaling.normalise_by_actor` is for tables: it needs several takes of whoever is judged,
+    This is **enrolment**, as `ravdess.enrolment` is for tables: it needs several takes of whoever is judged,
     though no label of them and nothing of anyone else. Every number made with it must say so.
 
     Parameters

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from ravdess.bundle import Bundle
 from ravdess.bundle_files import INDEX
 from ravdess.clips import EMOTIONS
+from ravdess.enrolment import Enrolment
 from ravdess.errors import BadBundle, BadTable
 from ravdess.families import family
 from ravdess.features import FEATURE_SETS, FeatureSet
-from ravdess.scaling import Standardiser, normalise_by_actor
+from ravdess.scaling import Standardiser
 
 COLUMNS = tuple(f"mfcc_{i}" for i in range(6))
 
@@ -38,7 +39,8 @@ def rows(n: int = 60) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.nd
 def made(name: str = "svm", **change: Any) -> Bundle:
     X, y, owner = rows()
     if change.get("enrolled"):
-        X = normalise_by_actor(X, owner)
+        change["speakers"] = Enrolment.fit(X, owner)
+        X = change["speakers"].transform(X, owner)
     scale = Standardiser.fit(X)
     estimator = family(name).build({}).fit(scale.transform(X), y)
     whole: dict[str, Any] = {
@@ -127,9 +129,28 @@ def test_an_enrolled_model_normalises_by_actor_and_wants_to_know_them() -> None:
     frame = pd.DataFrame(X, columns=list(COLUMNS)).assign(corpus="ravdess", actor=[name[-2:] for name in owner])
     assert np.array_equal(p, bundle.predict_proba(frame))
     moved = np.where((owner == "ravdess/01")[:, None], X * 7 + 100, X)
-    assert np.abs(p - bundle.predict_proba(moved, owner)).max() < 1e-4, "an actor's own scale and offset do not matter"
+    assert np.abs(p - bundle.predict_proba(moved, owner))[owner == "ravdess/02"].max() == 0, "nobody else's do matter"
     with pytest.raises(BadTable, match=r"this model is enrolled.*pass groups"):
         bundle.predict_proba(X)
+
+
+def test_a_speaker_is_enrolled_by_clips_beside_the_ones_asked_about(tmp_path: Path) -> None:
+    X, _, owner = rows()
+    first = made(enrolled=True)
+    first.save(tmp_path)
+    bundle = Bundle.load(tmp_path)
+    mine = X[owner == "ravdess/01"]
+    p = bundle.predict_proba(mine, enrolment=bundle.enrol(mine))
+    assert np.array_equal(p, bundle.predict_proba(X, owner)[owner == "ravdess/01"])
+    who = bundle.enrol(pd.DataFrame(mine, columns=list(COLUMNS)))
+    assert np.array_equal(p[:1], bundle.predict_proba(mine[:1], enrolment=who))
+    unknown = bundle.predict_proba(mine[:1], enrolment=bundle.enrol(mine[:0]))
+    assert np.abs(unknown.sum() - 1) < 1e-9
+    assert not np.array_equal(unknown, p[:1])
+    with pytest.raises(BadTable, match="expected rows of the 6 columns"):
+        bundle.enrol(mine[:, :5])
+    with pytest.raises(BadTable, match="not enrolled"):
+        made().enrol(mine)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from ravdess.errors import BadBundle, BadTable
-from ravdess.scaling import Standardiser, normalise_by_actor
+from ravdess.scaling import Standardiser
 from ravdess.splits import split
 
 numbers = arrays(np.float32, st.tuples(st.integers(1, 12), st.integers(1, 4)), elements=st.floats(-1e6, 1e6, width=32))
@@ -33,8 +33,6 @@ def test_whatever_the_numbers_they_stay_finite_and_bounded(rows: NDArray[np.floa
     out = Standardiser.fit(rows).transform(rows)
     assert np.isfinite(out).all()
     assert np.abs(out).max() <= np.sqrt(len(rows)) + 0.1, "no row is further from the mean than sqrt(n) deviations"
-    mine = normalise_by_actor(rows, ["one"] * len(rows))
-    assert np.array_equal(out, mine), "one actor's own rows are standardised in the same way"
 
 
 @given(numbers)
@@ -67,28 +65,6 @@ def test_bad_rows_are_named() -> None:
         Standardiser.fit(np.eye(3)).transform(np.zeros((1, 2)))
     with pytest.raises(BadTable, match="rows by columns"):
         Standardiser.fit([1.0, 2.0])
-    with pytest.raises(BadTable, match="2 rows need as many actors"):
-        normalise_by_actor(np.zeros((2, 1)), ["01"])
-
-
-def test_each_actor_comes_out_alike_and_a_single_clip_says_nothing() -> None:
-    rows = np.array([[1.0, 5.0], [3.0, 5.0], [100.0, 7.0], [300.0, 9.0], [42.0, 43.0]])
-    out = normalise_by_actor(rows, ["a", "a", "b", "b", "alone"])
-    assert out.tolist() == [[-1, 0], [1, 0], [-1, -1], [1, 1], [0, 0]]
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_an_actor_is_normalised_by_own_rows_alone(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    rows, owner = rng.normal(size=(30, 4)), rng.choice(["a", "b", "c"], 30)
-    changed = rows.copy()
-    changed[owner == "b"] = rng.normal(size=(int((owner == "b").sum()), 4)) * 1e6
-    before, after = normalise_by_actor(rows, owner), normalise_by_actor(changed, owner)
-    assert np.array_equal(before[owner != "b"], after[owner != "b"])
-    for name in set(owner.tolist()):
-        assert np.array_equal(
-            before[owner == name], normalise_by_actor(rows[owner == name], ["x"] * sum(owner == name))
-        )
 
 
 def test_the_judged_actors_garbage_does_not_reach_the_standardiser() -> None:

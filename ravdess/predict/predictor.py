@@ -223,18 +223,20 @@ class Predictor:
         Parameters
         ----------
         voices : sequence of (y, sr)
-            At least two, better ten or more, of different emotions: what is not varied here is not told apart later.
+            Better ten or more, of different emotions: what is not varied here is not told apart later. The fewer there
+            are, the more this person is taken to be like the usual speaker.
 
         Raises
         ------
         BadClip
             One of them is silent or broken.
         BadTable
-            Too few, or a model that is not enrolled.
+            The model is not enrolled.
         """
         for y, sr in voices:
             self.check(y, sr)
-        return self.bundle.enrol(np.array([self._set.extract(y, sr) for y, sr in voices]).reshape(len(voices), -1))
+        rows = [self._set.extract(y, sr) for y, sr in voices]
+        return self.bundle.enrol(np.array(rows).reshape(len(rows), len(self.bundle.columns)))
 
     def check(self, y: NDArray[np.float32], sr: int) -> None:
         """Raise BadClip when there is no voice in `y` to learn from."""

@@ -152,6 +152,8 @@ def search(
             )
         fingerprint = now
     asked = {"seed": seed, "samples": samples, "grid": grid, "search": search, "asha": asha, "normalise": normalise}
+    if normalise:
+        asked["enrolment"] = "credibility"  # what `ravdess.enrolment` estimates speakers by
     request = make_request(zoo, rows, dealt, features=features, fingerprint=fingerprint, **asked)
     name = run_name(request, run)
     notes = [*dealt.notes, *unfinished_like(store, name, request)]
@@ -188,7 +190,7 @@ def search(
         "rows_digest": rows.digest,
         "versions": {**versions(), "ray": version("ray"), "pandas": version("pandas")},
     }
-    recipe = Recipe(features, fingerprint, rows.columns, normalise == "actor", facts)
+    recipe = Recipe(features, fingerprint, rows.columns, facts)
     predictions = judge(
         found.choices,
         folds=dealt,

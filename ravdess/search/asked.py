@@ -30,8 +30,8 @@ def deal(
 ) -> tuple[Folds, Data]:
     """Deal the rows' actors into the protocol's folds, and make what workers are handed.
 
-    With normalise="actor" the declared enrolment comes first: each actor's rows are normalised by that actor's own
-    rows, without labels, whoever trains and whoever judges. Takes of frames are, as they are read.
+    With normalise="actor" the enrolment is declared: each actor's rows are normalised by that actor's own rows,
+    without labels, whoever trains and whoever judges. Takes of frames are, as they are read.
 
     Raises
     ------
@@ -50,13 +50,10 @@ def deal(
     else:
         kept = people
         dealt = folds(protocol, people, test_actors=test_actors, genders=rows.clips["gender"])
-    X = rows.X
-    if normalise == "actor":
-        from ravdess.scaling import normalise_by_actor
-
-        X = normalise_by_actor(X, people) if isinstance(X, np.ndarray) else enrol(X, people)
     corpus, actor, take = (rows.clips[name].to_numpy(dtype=np.str_) for name in ("corpus", "actor", "take"))
-    return dealt, Data(rows.X, X, rows.y, kept, corpus, actor, take, leaky=protocol == LEAKY)
+    enrolled = normalise == "actor"
+    X = enrol(rows.X, people) if enrolled and not isinstance(rows.X, np.ndarray) else rows.X
+    return dealt, Data(rows.X, X, rows.y, kept, corpus, actor, take, leaky=protocol == LEAKY, enrolled=enrolled)
 
 
 def _deal_leaky(rows: Rows, seed: int) -> tuple[Any, Folds]:

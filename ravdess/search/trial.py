@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ravdess.bundle import Bundle
     from ravdess.calibration import Calibration
+    from ravdess.enrolment import Enrolment
     from ravdess.families import Estimator, Family
     from ravdess.families.space import Params
     from ravdess.scaling import Standardiser
@@ -37,7 +38,7 @@ class Data:
     raw : np.ndarray [shape=(n, d), dtype=float32], or Takes of length n
         The features as they stand in the table: what a bundle is asked about.
     X : the same
-        What is fitted on: the same, or under the declared enrolment normalised by actor.
+        Takes of frames under the declared enrolment, normalised by actor as they are read; else the same.
     y : np.ndarray [shape=(n,)]
         Emotion of each row.
     kept : np.ndarray [shape=(n,)]
@@ -45,6 +46,8 @@ class Data:
     corpus, actor, take : np.ndarray [shape=(n,)]
     leaky : bool
         Whether one actor may train and judge. Only the leaky protocol sets it.
+    enrolled : bool
+        Whether each actor's rows are normalised by that actor's own, unlabelled rows.
     """
 
     raw: Input
@@ -55,6 +58,12 @@ class Data:
     actor: NDArray[np.str_]
     take: NDArray[np.str_]
     leaky: bool = False
+    enrolled: bool = False
+
+    @property
+    def people(self) -> NDArray[np.str_]:
+        """Whose each row is [shape=(n,)]: "corpus/actor"."""
+        return groups({"corpus": self.corpus, "actor": self.actor})
 
     def split(self, excluded: Iterable[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Positions of the rows to train on and of the excluded ones. Raises LeakError unless declared leaky."""
@@ -72,34 +81,69 @@ def balanced_weights(y: NDArray[np.str_]) -> NDArray[np.float64]:
     return weights
 
 
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What rows go through before a model sees them, fitted on training rows: enrolment where declared, and scaling.
+
+    Takes of frames are enrolled as they are read, and not scaled.
+    """
+
+    speakers: Enrolment | None
+    standardiser: Standardiser | None
+
+    @classmethod
+    def fit(cls, data: Data, train: NDArray[np.intp]) -> Preparation:
+        from ravdess.enrolment import Enrolment
+        from ravdess.scaling import Standardiser
+
+        if not isinstance(data.raw, np.ndarray):
+            return cls(None, None)
+        speakers = Enrolment.fit(data.raw[train], data.people[train]) if data.enrolled else None
+        return cls(speakers, Standardiser.fit(_unscaled(speakers, data, train)))
+
+    def rows(self, data: Data, at: NDArray[np.intp]) -> Any:
+        """What the model takes: rows [shape=(len(at), d)], or takes."""
+        X = self.unscaled(data, at)
+        return X if self.standardiser is None else self.standardiser.transform(X)
+
+    def unscaled(self, data: Data, at: NDArray[np.intp]) -> Any:
+        """The same before standardising: under enrolment, each row normalised by all rows of its actor."""
+        return _unscaled(self.speakers, data, at)
+
+
+def _unscaled(speakers: Enrolment | None, data: Data, at: NDArray[np.intp]) -> Any:
+    if speakers is None:
+        return data.X[at]
+    shown = _shown(data, at)
+    rows: Any = data.raw[shown]
+    return speakers.transform(rows, data.people[shown])[np.searchsorted(shown, at)]
+
+
+def _shown(data: Data, at: NDArray[np.intp]) -> NDArray[np.intp]:
+    """All rows of everyone who has one of those rows."""
+    people = data.people
+    return np.flatnonzero(np.isin(people, people[at]))
+
+
 def fit_candidate(
     family: Family, params: Params, *, stage: int | None, data: Data, train: NDArray[np.intp], seed: int, threads: int
-) -> tuple[Standardiser | None, Estimator]:
-    """Standardise by the training rows and fit on them, up to `stage` where the family has stages."""
-    from ravdess.scaling import Standardiser
-
-    X, y = data.X[train], data.y[train]
-    scale = Standardiser.fit(X) if isinstance(X, np.ndarray) else None
+) -> tuple[Preparation, Estimator]:
+    """Prepare the training rows and fit on them, up to `stage` where the family has stages."""
+    ready, y = Preparation.fit(data, train), data.y[train]
     full = dict(params) if family.stage_parameter is None else {**params, family.stage_parameter: stage}
     estimator = family.build(full, seed=seed, threads=threads)
-    estimator.fit(_ready(scale, X), y, sample_weight=balanced_weights(y))
-    return scale, estimator
-
-
-def _ready(scale: Standardiser | None, X: Input) -> Any:
-    """What a family is given: rows standardised, or takes as they are."""
-    return scale.transform(X) if scale is not None and isinstance(X, np.ndarray) else X
+    estimator.fit(ready.rows(data, train), y, sample_weight=balanced_weights(y))
+    return ready, estimator
 
 
 def curves_of(
-    family: Family, scale: Standardiser | None, estimator: Estimator, data: Data, scored: Iterable[Groups]
+    family: Family, ready: Preparation, estimator: Estimator, data: Data, scored: Iterable[Groups]
 ) -> list[tuple[Groups, Curve]]:
     """The UAR curve on each choosing fold. Raises ValueError when a probability is not finite."""
     from ravdess.scores import uar
 
     where = {choosers: np.flatnonzero(np.isin(data.kept, choosers)) for choosers in scored}
-    rows = np.concatenate(list(where.values()))
-    X = _ready(scale, data.X[rows])
+    X = ready.rows(data, np.concatenate(list(where.values())))
     predicted = []
     for probabilities in _stages(family, estimator, X):
         if not np.isfinite(probabilities).all():
@@ -130,10 +174,10 @@ def run_fits(trial: Trial, family: Family, data: Data, *, seed: int, threads: in
         train, _ = data.split(excluded)
         fit: dict[str, Any] = {"excluded": list(excluded), "curves": []}
         try:
-            scale, estimator = fit_candidate(
+            ready, estimator = fit_candidate(
                 family, trial.candidate.params, stage=last, data=data, train=train, seed=seed, threads=threads
             )
-            curves = curves_of(family, scale, estimator, data, scored)
+            curves = curves_of(family, ready, estimator, data, scored)
             fit["curves"] = [[list(choosers), curve] for choosers, curve in curves]
         except Exception as error:  # whatever a library may raise belongs to this candidate alone
             fit["error"] = f"{type(error).__name__}: {error}"
@@ -177,7 +221,6 @@ class Recipe:
     features: str
     fingerprint: str
     columns: tuple[str, ...]
-    enrolled: bool
     facts: Mapping[str, Any]
 
 
@@ -200,12 +243,11 @@ def fit_model(job: Job, family: Family, data: Data, recipe: Recipe, *, seed: int
     from ravdess.novelty import usual
 
     train, _ = data.split(job.excluded)
-    scale, estimator = fit_candidate(
+    ready, estimator = fit_candidate(
         family, job.params, stage=job.stage, data=data, train=train, seed=seed, threads=threads
     )
     stage = {} if family.stage_parameter is None else {family.stage_parameter: job.stage}
-    X = data.X[train]
-    people = sorted(set(groups({"corpus": data.corpus[train], "actor": data.actor[train]}).tolist()))
+    people, table = sorted(set(data.people[train].tolist())), isinstance(data.raw, np.ndarray)
     bundle = Bundle(
         estimator=estimator,
         family=family.name,
@@ -213,13 +255,14 @@ def fit_model(job: Job, family: Family, data: Data, recipe: Recipe, *, seed: int
         features=recipe.features,
         fingerprint=recipe.fingerprint,
         columns=recipe.columns,
-        standardiser=scale,
-        enrolled=recipe.enrolled,
+        standardiser=ready.standardiser,
+        enrolled=data.enrolled,
+        speakers=ready.speakers,
         corpora=tuple(sorted(set(data.corpus[train].tolist()))),
         calibration=job.calibration,
-        usual=usual(X, data.kept[train]) if job.calibration and isinstance(X, np.ndarray) else None,  # if it is for use
+        usual=usual(ready.unscaled(data, train), data.kept[train]) if job.calibration and table else None,  # if for use
         scores=job.scores,
-        shape=None if isinstance(data.raw, np.ndarray) else data.raw.shape,
+        shape=None if table else data.raw.shape,
         facts={**recipe.facts, "trained_on": people, "left_out": list(job.excluded)},
     )
     return Fitted(bundle.to_files(), train, _ask(bundle, data, train))
@@ -236,7 +279,6 @@ def _ask(bundle: Bundle, data: Data, rows: NDArray[np.intp]) -> NDArray[np.float
     """The bundle's own way from raw features; an enrolled one is shown all clips of whoever is asked about."""
     if not bundle.enrolled:
         return bundle.predict_proba(data.raw[rows])
-    people = groups({"corpus": data.corpus, "actor": data.actor})
-    shown = np.flatnonzero(np.isin(people, people[rows]))
-    said = bundle.predict_proba(data.raw[shown], people[shown])
+    shown = _shown(data, rows)
+    said = bundle.predict_proba(data.raw[shown], data.people[shown])
     return said[np.searchsorted(shown, rows)]

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ravdess.enrolment import Enrolment
 from ravdess.errors import BadParameter, NameTaken, UnknownName
 from ravdess.families import FAMILIES, Family, family
 from ravdess.families.random_forest import Forest
 from ravdess.families.space import Integer, Real
 from ravdess.families.svm import SVM
-from ravdess.scaling import Standardiser, normalise_by_actor
+from ravdess.scaling import Standardiser
 from ravdess.splits import groups, split
 from ravdess.testing import check_family
 
@@ -67,8 +68,8 @@ def test_a_fit_sees_nothing_of_the_judged_actor(name: str, *, enrolled: bool) ->
     judged = actor == "02"
 
     def fitted(X: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        ready = normalise_by_actor(X, groups(table)) if enrolled else X
-        some = split(table, ["c/02"])
+        some, owner = split(table, ["c/02"]), groups(table)
+        ready = Enrolment.fit(X[some.train], owner[some.train]).transform(X, owner) if enrolled else X
         scale = Standardiser.fit(ready[some.train])
         stage = {} if family(name).stage_parameter is None else {str(family(name).stage_parameter): 10}
         model = family(name).build(stage, seed=0).fit(scale.transform(ready[some.train]), y[some.train])

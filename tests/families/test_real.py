@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from ravdess.clips import Clip
+from ravdess.enrolment import Enrolment
 from ravdess.families import family
 from ravdess.features import feature_set
-from ravdess.scaling import Standardiser, normalise_by_actor
+from ravdess.scaling import Standardiser
 from ravdess.scores import Scores, accuracy, score
 from ravdess.splits import folds, groups, leaky_random, split
 
@@ -48,11 +49,12 @@ def fit(name: str, X: NDArray[Any], y: NDArray[np.str_], train: NDArray[Any]) ->
 def judged(name: str, table: Table, *, enrolled: bool = False) -> Scores:
     rows, X = table
     owner, y = groups(rows), rows["emotion"].to_numpy(np.str_)
-    X = normalise_by_actor(X, owner) if enrolled else X
     predicted = np.empty_like(y)
     for judges in folds("emobox", owner).judges.values():
         some = split(rows, judges)
-        predicted[some.test] = fit(name, X, y, some.train)(X[some.test])
+        usual = Enrolment.fit(X[some.train], owner[some.train])
+        ready = usual.transform(X, owner) if enrolled else X
+        predicted[some.test] = fit(name, ready, y, some.train)(ready[some.test])
     return score(y, predicted, owner)
 
 

@@ -14,7 +14,6 @@ import soundfile
 from ravdess.bundle import Bundle
 from ravdess.errors import BadBundle, BadClip, BadTable
 from ravdess.predict import NOT_SURE, Predictor
-from ravdess.scaling import normalise_by_actor
 from ravdess.sound.read import read
 from tests.predict.models import Table, fitted
 
@@ -101,14 +100,15 @@ def test_an_enrolled_model_measures_a_voice_by_its_own_clips(table: Table, made_
     mine = [at for at, actor in enumerate(table[2]) if actor == "03"]
     voices = [read(made_clips[at]) for at in mine]
     who = predictor.enrolment(voices)
-    expected = bundle.answer(bundle.standardiser.transform(normalise_by_actor(table[0], table[2])))[mine]
+    expected = bundle.predict_proba(table[0], table[2])[mine]
     said = [list(predictor.hear(y, sr, enrol=who).probabilities.values()) for y, sr in voices]
     np.testing.assert_allclose(said, expected, atol=1e-6)
     assert predictor.hear(*voices[0], enrol=voices).probabilities == predictor.hear(*voices[0], enrol=who).probabilities
     with pytest.raises(BadTable, match="measures a voice against other clips of the same person"):
         predictor.hear(*voices[0])
-    with pytest.raises(BadTable, match="1 clip is too few"):
-        predictor.enrolment(voices[:1])
+    first, last = (predictor.hear(*voices[0], enrol=voices[:count]).probabilities for count in (1, len(voices)))
+    assert first != last
+    assert sum(predictor.hear(*voices[0], enrol=[]).probabilities.values()) == pytest.approx(1)
 
 
 def test_enrolling_for_a_model_that_does_not_is_refused(predictor: Predictor, made_clips: list[Path]) -> None:

@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from ravdess.clips import EMOTIONS
 from ravdess.errors import LeakError
 from ravdess.families import Family, family
 from ravdess.search.asked import LEAKY, deal, make_request
-from ravdess.search.explore import Explored, Explorer, Step
+from ravdess.search.explore import Explored, Explorer
 from ravdess.search.ledger import Ledger
 from ravdess.search.plan import Candidate, Choice, Fits, Scores, Trial, random_candidates, random_round
 from ravdess.search.rows import choose_rows
 from ravdess.search.run import InProcess, OnRay, Rounds, Runner, slow_first
+from ravdess.search.standing import Step
+from ravdess.search.trial import Preparation
 from storage import Store
 from tests.search import toys
 
@@ -112,14 +115,23 @@ def test_nothing_about_a_judge_moves_what_is_chosen_for_that_judge(tmp_path: Pat
         assert {choice.round for choice in chosen(before).values()} >= ({"grid"} if how != "optuna" else {"optuna"})
 
 
-def test_actor_normalisation_uses_each_actors_own_rows_only(tmp_path: Path) -> None:
-    table = toys.table()
-    rows = choose_rows(table, features="toy")
-    _, plain = deal(rows, protocol="emobox", test_actors=None, normalise=None, seed=0)
-    _, data = deal(rows, protocol="emobox", test_actors=None, normalise="actor", seed=0)
-    mine = rows.clips["actor"].to_numpy() == "03"
-    expected = (plain.X[mine] - plain.X[mine].mean(0)) / plain.X[mine].std(0)
-    np.testing.assert_allclose(data.X[mine], expected, atol=1e-5)
+def test_enrolment_uses_each_actors_own_rows_and_no_label() -> None:
+    def prepared(table: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        rows = choose_rows(table, features="toy")
+        _, data = deal(rows, protocol="emobox", test_actors=None, normalise="actor", seed=0)
+        train, judged = data.split(["ravdess/03", "ravdess/05"])
+        ready = Preparation.fit(data, train)
+        return ready.rows(data, train), ready.rows(data, judged)
+
+    table = toys.table().sort_values("take", ignore_index=True)
+    judge = table["actor"].isin(["03", "05"]).to_numpy()
+    shuffled = table.assign(emotion=np.roll(table["emotion"], 7))
+    moved = table.assign(f0=np.where(judge, 1e4 * table["f0"], table["f0"]).astype(np.float32))
+    (train, judged), (same, alike), (kept, other) = prepared(table), prepared(shuffled), prepared(moved)
+    np.testing.assert_array_equal(train, same)
+    np.testing.assert_array_equal(judged, alike)
+    np.testing.assert_array_equal(train, kept)
+    assert not np.array_equal(judged, other)
 
 
 def test_a_rerun_makes_no_fit_that_was_made(tmp_path: Path) -> None:
