@@ -31,6 +31,7 @@ EXAMPLES = """
   python jobs/predict.py clip.wav --model svm-voice_stats/2 --json
   python jobs/predict.py clip.wav --model RUN/svm/emobox-2        the model by which a run judged that fold
   python jobs/predict.py clip.wav --enrol my_voice/        an enrolled model, and clips of the same person
+  python jobs/predict.py --export-onnx emotion.onnx        the model for other programs
 
 exit status: 0 all done, 1 failed, 2 wrong usage, 3 done but some files could not be read
 """
@@ -49,6 +50,7 @@ def arguments() -> argparse.ArgumentParser:
         "--enrol", nargs="+", metavar="CLIP|FOLDER", help="clips of the same person, unlabelled, for enrolled models"
     )
     parser.add_argument("--out", metavar="FILE", type=_parquet, help="keep the answers as a Parquet table")
+    parser.add_argument("--export-onnx", metavar="FILE", help="write the model as FILE, with FILE.json beside it")
     parser.add_argument("--models", action="store_true", help="list the store's models, and stop")
     return parser
 
@@ -66,6 +68,8 @@ def main(args: argparse.Namespace) -> int:
     store = Store(args.store)
     if args.models:
         return _list_models(store, args)
+    if args.export_onnx:
+        return _export(*_model(store, args), args)
     if not args.files:
         terminal.say("error: nothing to judge: name files or folders, - for standard input, or --models")
         return terminal.USAGE
@@ -276,6 +280,21 @@ def _list_models(store: Store, args: argparse.Namespace) -> int:
     }
     about = "UARs of different protocols are different questions; card.md in a model's folder tells all of it"
     terminal.close(summary, [terminal.table(rows, header), "", about], as_json=args.json)
+    return terminal.DONE
+
+
+def _export(title: str, bundle: Bundle, args: argparse.Namespace) -> int:
+    from ravdess.onnx import export
+
+    path, beside = export(bundle, Path(args.export_onnx))
+    lines = [
+        f"model: {title}, {_worth(bundle)}",
+        f"licence: {bundle.licence}",
+        f"wrote {path}: input features (n, {len(bundle.columns)}), outputs probabilities and calibrated (n, 8)",
+        f"wrote {beside}: labels, columns, and how the features are made from sound",
+    ]
+    summary = {"model": {"name": title, **_about(bundle)}, "onnx": str(path), "about": str(beside)}
+    terminal.close(summary, lines, as_json=args.json)
     return terminal.DONE
 
 

@@ -108,6 +108,15 @@ def test_models_are_listed(made_store: Path) -> None:
     assert {one["family"] for one in listed} == {"svm", "lightgbm"}
 
 
+def test_a_model_is_exported_for_other_programs(made_store: Path, tmp_path: Path) -> None:
+    import onnxruntime
+
+    said = ask("--export-onnx", tmp_path / "emotion.onnx", "--model", "made-svm-mfcc_stats", "--store", made_store)
+    session = onnxruntime.InferenceSession(said["onnx"], providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].shape == ["n", 120]
+    assert len(json.loads(Path(said["about"]).read_text())["columns"]) == 120
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
