@@ -1,8 +1,8 @@
 """Clips -> rows, on Ray Data. Workers compute, the driver commits.
 
-What to do is the catalogue minus the table, found before Ray starts (`todo`). A task works through a chunk of
-clips and yields small Arrow tables (`stream`); the driver commits them every few seconds, so a kill loses at most
-that, and the same call goes on from there.
+What to do is the catalogue minus the table, found before anything starts (`todo`). Plain processes begin with it
+(`hands`); Ray takes over where its start pays or a cluster is there (`work`, `stream`). The driver commits what comes
+(`outcomes`) every few seconds, so a kill loses little, and the same call goes on from there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from storage import Store
 
 COMMIT_SECONDS: Final = 3.0
-"""Longest time between two commits: what a kill may lose."""
+"""Time between two commits: what a kill may lose, or as long as Ray takes to start."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,11 @@ def featurize(
     """
     sets = [feature_set(name) for name in dict.fromkeys(features)]
     with Todo(catalogue, store, sets, every_file=every_file, retry_rejects=retry_rejects) as todo:
+        ray_started = False
         if len(todo):
             if begin is not None:
                 begin(len(todo), todo.done)
-            _work(todo, time_limit=time_limit, cpus=cpus, progress=progress)
+            ray_started = _work(todo, time_limit=time_limit, cpus=cpus, progress=progress)
         return Summary(
             features={
                 one.name: Made(
@@ -119,19 +120,19 @@ def featurize(
             },
             rejects=todo.rejects(),
             notes=[*catalogue.notes, *todo.notes],
-            ray_started=bool(len(todo)),
+            ray_started=ray_started,
         )
 
 
-def _work(todo: Todo, *, time_limit: float, cpus: int | None, progress: Callable[[int, int], Any] | None) -> None:
-    """Stream batches from Ray and commit them, also those that had arrived when something went wrong."""
-    from ravdess.cluster import start_ray
-    from ravdess.pipeline.stream import stream
+def _work(todo: Todo, *, time_limit: float, cpus: int | None, progress: Callable[[int, int], Any] | None) -> bool:
+    """Commit outcomes as they come, also those that had come when something went wrong. True if Ray was needed."""
+    from ravdess.pipeline.work import Extraction
 
     waiting: list[pa.Table] = []
     committed = time.monotonic()
+    extraction = Extraction(todo.clips, todo.sets, cpus=cpus, time_limit=time_limit)
     try:
-        for batch in stream(todo.clips, todo.sets, cpus=start_ray(cpus), time_limit=time_limit):
+        for batch in extraction:
             waiting.append(batch)
             if time.monotonic() - committed >= COMMIT_SECONDS:
                 todo.commit(waiting)
@@ -141,3 +142,4 @@ def _work(todo: Todo, *, time_limit: float, cpus: int | None, progress: Callable
                 progress(batch.num_rows, count_rejects(batch, todo.sets))
     finally:
         todo.commit(waiting)
+    return extraction.on_ray

@@ -29,7 +29,8 @@ MFCC = feature_set("mfcc_stats")
 @pytest.fixture(scope="module")
 def clips() -> pa.Table:
     table = catalogue("sample:actors=3,takes=16").clips
-    return table.append_column("wanted", pa.array([1] * len(table)))
+    rows = pa.array(range(len(table)))
+    return table.append_column("wanted", pa.array([1] * len(table))).append_column("row", rows)
 
 
 def rigged(clips: pa.Table, row: int, act: Callable[[], None]) -> FeatureSet:

@@ -1,0 +1,99 @@
+"""What became of some clips: worked out in any process, one clip after another, and told as a small Arrow table."""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ravdess.extract import Reject, extract
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ravdess.features import FeatureSet, Floats
+
+MOST: Final = 32
+"""Clips after which outcomes are handed on, …"""
+SECONDS: Final = 1.0
+"""… or so many seconds."""
+
+
+class Outcome(NamedTuple):
+    """What became of one row of the work: per set its numbers, the Reject in their place, or None where not asked."""
+
+    row: int
+    digest: str
+    values: tuple[Floats | Reject | None, ...]
+
+
+def outcomes(items: Iterable[dict[str, Any]], sets: Sequence[FeatureSet], time_limit: float) -> Iterator[list[Outcome]]:
+    """Extract clip by clip. A clip that outlasts the limit ends this process, whatever it does.
+
+    Parameters
+    ----------
+    items : iterable of dict
+        row, clip, source, and `wanted` (bit k set: the k-th of `sets` is asked for).
+    sets : sequence of FeatureSet
+    time_limit : float > 0
+        Seconds a clip may take.
+    """
+    done: list[Outcome] = []
+    handed = time.monotonic()
+    log = sys.__stderr__ or sys.stderr
+    for item in items:
+        faulthandler.dump_traceback_later(time_limit, exit=True, file=log)
+        try:
+            done.append(_wanted(item, sets))
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+        if len(done) == MOST or time.monotonic() - handed > SECONDS:
+            yield done
+            done = []
+            handed = time.monotonic()
+    if done:
+        yield done
+
+
+def _wanted(item: dict[str, Any], sets: Sequence[FeatureSet]) -> Outcome:
+    """Extract the sets that `wanted` asks for; the other sets' places hold None."""
+    asked = [place for place in range(len(sets)) if item["wanted"] >> place & 1]
+    got = extract(item["source"], [sets[place] for place in asked], name=item["clip"])
+    values = dict(zip(asked, got.values, strict=True))
+    return Outcome(item["row"], got.digest, tuple(values.get(place) for place in range(len(sets))))
+
+
+def outcomes_table(sets: Sequence[FeatureSet], outcomes: Sequence[Outcome]) -> pa.Table:
+    """The outcomes as a table.
+
+    Returns
+    -------
+    pyarrow.Table
+        `row` (int64), `digest`, and per set ``values:<set>`` (fixed-size float32 list, null when rejected or not
+        wanted), ``stage:<set>`` and ``reason:<set>`` (null when not rejected).
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    columns: dict[str, pa.Array] = {
+        "row": pa.array([one.row for one in outcomes], pa.int64()),
+        "digest": pa.array([one.digest for one in outcomes], pa.string()),
+    }
+    for place, feature_set in enumerate(sets):
+        values = [one.values[place] for one in outcomes]
+        numbers = np.zeros((len(values), len(feature_set.columns)), np.float32)
+        for row, value in enumerate(values):
+            if isinstance(value, np.ndarray):
+                numbers[row] = value
+        columns[f"values:{feature_set.name}"] = pa.FixedSizeListArray.from_arrays(
+            pa.array(numbers.ravel()),
+            numbers.shape[1],
+            mask=pa.array([not isinstance(value, np.ndarray) for value in values]),
+        )
+        for field in Reject._fields:
+            columns[f"{field}:{feature_set.name}"] = pa.array(
+                [getattr(value, field) if isinstance(value, Reject) else None for value in values], pa.string()
+            )
+    return pa.table(columns)
