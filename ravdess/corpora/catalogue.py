@@ -123,6 +123,7 @@ def catalogue(
             found.append(Found(judge.name, _judge(entry, judge), entry))
         except (BadName, BadClip) as error:
             rejects.append((entry.stem, entry.uri, str(error)))
+    del listed
     kept, refused, doubles = double.settle(found)
     rejects += refused
     made = [CORPORA[name] for name in sorted({one.corpus for one in kept}) if CORPORA[name].made]

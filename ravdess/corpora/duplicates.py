@@ -115,19 +115,22 @@ def _groups(found: Iterable[Found], key: Callable[[Found], Any]) -> Iterator[lis
 
 def _digested(found: Sequence[Found]) -> tuple[list[Found], list[tuple[str, str, str]]]:
     """Fill in the digests that the listing did not give. Files are opened side by side: far disks are slow."""
-    bare = [one for one in found if not one.entry.digest and one.entry.size]
-    complete = [one for one in found if one.entry.digest or not one.entry.size]
-    rejects = []
+    complete, rejects = list(found), []
+    bare = [place for place, one in enumerate(found) if not one.entry.digest and one.entry.size]
     chunks = [bare[start : start + 64] for start in range(0, len(bare), 64)]
     with ThreadPoolExecutor(max_workers=16) as pool:
-        for chunk, digests in zip(chunks, pool.map(_digests, chunks), strict=True):
-            for one, digest in zip(chunk, digests, strict=True):
+        for digests, chunk in zip(
+            pool.map(lambda places: _digests([found[at] for at in places]), chunks), chunks, strict=True
+        ):
+            for place, digest in zip(chunk, digests, strict=True):
+                one = found[place]
                 if isinstance(digest, OSError):
                     reason = f"cannot be read: {digest.strerror or digest}"
                     rejects.append((one.clip.name, one.entry.uri, reason))
                 else:
-                    complete.append(one._replace(entry=one.entry._replace(digest=digest)))
-    return complete, rejects
+                    complete[place] = one._replace(entry=one.entry._replace(digest=digest))
+    refused = {source for _, source, _ in rejects}
+    return [one for one in complete if one.entry.uri not in refused] if refused else complete, rejects
 
 
 def _digests(chunk: Sequence[Found]) -> list[str | OSError]:

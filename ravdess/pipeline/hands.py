@@ -110,7 +110,8 @@ class Hands:
         since, before = self._first
         if now - since < JUDGED or self._arrived == before:
             return now - since
-        return (self._work.num_rows - self._arrived) * (now - since) / (self._arrived - before)
+        left: int = self._work.num_rows - self._arrived
+        return left * (now - since) / (self._arrived - before)
 
     def _serve(self, child: subprocess.Popen[bytes], told: bytes) -> None:
         """In a thread: hand portions to one process and take its outcomes, until all is handed out or it ends."""

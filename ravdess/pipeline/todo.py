@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,14 +81,15 @@ class Todo:
         wanted = np.zeros(self._chosen.num_rows, np.int64)
         known = self._known_rejects()
         for place, one in enumerate(sets):
-            lacking = self._lacking(one)
+            lacking = self._lacking(one, self._chosen)
             if not retry_rejects:
-                lacking &= ~self._refused(one, known)
+                lacking &= ~self._refused(one, known, self._chosen)
             wanted |= lacking.astype(np.int64) << place
         self.clips = self._chosen.append_column("wanted", pa.array(wanted))
         if not wanted.all():
             self.clips = self.clips.filter(pa.array(wanted != 0))
         self.done = self._chosen.num_rows - self.clips.num_rows
+        _give_back()
 
     def __enter__(self) -> Todo:
         return self
@@ -120,17 +121,23 @@ class Todo:
 
     def rejected(self, one: FeatureSet) -> int:
         """Files of this catalogue that give no row of a set: refused by name, when read, or when computed."""
-        refused = self._lacking(one) & self._refused(one, self._known_rejects())
+        known = self._known_rejects()
+        suspects = self._suspects(known)
+        refused = self._lacking(one, suspects) & self._refused(one, known, suspects)
         return int(self._catalogue.rejects.num_rows + refused.sum())
 
     def rejects(self) -> list[dict[str, str]]:
         """Every file of this catalogue that stands rejected, with stage and reason."""
         known = self._known_rejects()
-        lacking = {one.fingerprint: set(_join(self._chosen.filter(self._lacking(one)), _FILE)) for one in self.sets}
+        suspects = self._suspects(known)
+        lacking = {
+            one.fingerprint: set(_join(suspects.filter(self._lacking(one, suspects)), _FILE).to_pylist())
+            for one in self.sets
+        }
         anywhere = set().union(*lacking.values())
         rows = [
             {name: row[name] for name in ("clip", "source", "stage", "reason")}
-            for row, file in zip(known.to_pylist(), _join(known, _FILE), strict=True)
+            for row, file in zip(known.to_pylist(), _join(known, _FILE).to_pylist(), strict=True)
             if file in lacking.get(row["fingerprint"], anywhere if not row["fingerprint"] else ())
         ]
         named = self._catalogue.rejects.select(["clip", "source", "stage", "reason"]).to_pylist()
@@ -172,26 +179,48 @@ class Todo:
         import pyarrow.compute as pc
 
         known = self._rejects.read()
-        return known.filter(pc.is_in(_join(known, _FILE), value_set=_join(self._chosen, _FILE)))
+        return known.filter(pc.is_in(_join(known, _FILE), value_set=_join(self._suspects(known), _FILE)))
 
-    def _lacking(self, one: FeatureSet) -> Mask:
-        """Which of the chosen clips have no row in the set's table."""
+    def _suspects(self, known: pa.Table) -> pa.Table:
+        """The chosen clips whose address a reject names: few, so that nothing the size of the corpus is made."""
+        import pyarrow.compute as pc
+
+        return self._chosen.filter(pc.is_in(self._chosen["source"], value_set=known["source"].combine_chunks()))
+
+    def _lacking(self, one: FeatureSet, clips: pa.Table) -> Mask:
+        """Which of the clips have no row in the set's table."""
         import numpy as np
         import pyarrow as pa
 
-        places = pa.array(np.arange(self._chosen.num_rows))
-        missing = self.tables[one.name].missing(self._chosen.select(self._key).append_column("place", places))
-        mask = np.zeros(self._chosen.num_rows, bool)
+        places = pa.array(np.arange(clips.num_rows))
+        missing = self.tables[one.name].missing(clips.select(self._key).append_column("place", places))
+        mask = np.zeros(clips.num_rows, bool)
         mask[missing["place"].to_numpy()] = True
         return mask
 
-    def _refused(self, one: FeatureSet, known: pa.Table) -> Mask:
-        """Which of the chosen clips a known reject speaks against, for this set or for every one."""
+    def _refused(self, one: FeatureSet, known: pa.Table, clips: pa.Table) -> Mask:
+        """Which of the clips a known reject speaks against, for this set or for every one."""
+        import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
         about = known.filter(pc.is_in(known["fingerprint"], value_set=pa.array(["", one.fingerprint])))
-        return _among(_join(self._chosen, _FILE), _join(about, _FILE))
+        if not about.num_rows:
+            return np.zeros(clips.num_rows, bool)
+        return _among(_join(clips, _FILE), _join(about, _FILE))
+
+
+def _give_back() -> None:
+    """Return what planning no longer uses to the system: it looked at every file, the work looks at a few."""
+    import ctypes
+    import gc
+
+    import pyarrow as pa
+
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    with suppress(OSError, AttributeError):  # glibc alone keeps it back, and has a way to say so
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def count_rejects(batch: pa.Table, sets: Sequence[FeatureSet]) -> int:

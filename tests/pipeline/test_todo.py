@@ -15,7 +15,7 @@ import pytest
 from ravdess.corpora import Catalogue, catalogue, sample
 from ravdess.extract import Reject
 from ravdess.features import FeatureSet, feature_set
-from ravdess.pipeline.stream import Outcome, outcomes_table
+from ravdess.pipeline.outcomes import Outcome, outcomes_table
 from ravdess.pipeline.todo import Todo, count_rejects
 from storage import Store
 from storage.errors import StorageError
