@@ -128,7 +128,7 @@ def _featurize(args: argparse.Namespace, found: Catalogue) -> Summary:
     bar: list[terminal.Progress] = []
 
     def begin(to_do: int, done: int) -> None:
-        terminal.say(f"{to_do:,} clips to do, {done:,} done before; starting Ray")
+        terminal.say(f"{to_do:,} clips to do, {done:,} done before")
         bar.append(terminal.Progress("featurize", total=to_do + done, done=done, unit="clips").__enter__())
 
     rejects = 0
@@ -222,7 +222,7 @@ def _lines(summary: Summary) -> list[str]:
     lines += [f"rejected: {reject['source']}: {reject['reason']}" for reject in summary.rejects[:SHOWN]]
     if len(summary.rejects) > SHOWN:
         lines.append(f"rejected: … and {len(summary.rejects) - SHOWN} more; all stand in the table 'rejects'")
-    if not summary.ray_started:
+    if not summary.tried:
         lines.append("nothing to do: every clip has its row, or was rejected before")
     for name, made in summary.features.items():
         lines.append(f"{name}: {made.rows:,} rows ({made.computed:,} new), {made.rejects:,} files rejected")

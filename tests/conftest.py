@@ -48,7 +48,7 @@ def made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from ravdess.corpora import catalogue
     from ravdess.extract import extract
     from ravdess.features import feature_set
-    from ravdess.pipeline.stream import Outcome, outcomes_table
+    from ravdess.pipeline.outcomes import Outcome, outcomes_table
     from ravdess.pipeline.todo import Todo
     from ravdess.search import search
     from ravdess.search.run import InProcess

@@ -13,7 +13,7 @@ import pytest
 from ravdess.corpora import catalogue
 from ravdess.extract import extract
 from ravdess.features import feature_set
-from ravdess.pipeline.stream import Outcome, outcomes_table
+from ravdess.pipeline.outcomes import Outcome, outcomes_table
 from ravdess.pipeline.todo import Todo
 from storage import Store
 

@@ -49,11 +49,15 @@ class Made:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a call did: per feature set, every file of the source that stands rejected, and what is worth knowing."""
+    """What a call did: per feature set, every file of the source that stands rejected, and what is worth knowing.
+
+    `tried` counts the clips that there was something to do for; `ray_started` tells whether Ray was needed for them.
+    """
 
     features: dict[str, Made]
     rejects: list[dict[str, str]]
     notes: list[str]
+    tried: int
     ray_started: bool
 
 
@@ -120,6 +124,7 @@ def featurize(
             },
             rejects=todo.rejects(),
             notes=[*catalogue.notes, *todo.notes],
+            tried=len(todo),
             ray_started=ray_started,
         )
 

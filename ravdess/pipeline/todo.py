@@ -102,7 +102,7 @@ class Todo:
         return int(self.clips.num_rows)
 
     def commit(self, batches: Sequence[pa.Table]) -> None:
-        """Add what `ravdess.pipeline.stream` yielded to the tables; a row that stands already is passed over."""
+        """Add outcomes to the tables; a row that stands already is passed over."""
         import pyarrow as pa
 
         if not batches:
@@ -224,7 +224,7 @@ def _give_back() -> None:
 
 
 def count_rejects(batch: pa.Table, sets: Sequence[FeatureSet]) -> int:
-    """Clips in a batch of `stream` that at least one set refused."""
+    """Clips in a table of outcomes that at least one set refused."""
     import pyarrow.compute as pc
 
     refused = [batch[f"stage:{one.name}"].is_valid() for one in sets]

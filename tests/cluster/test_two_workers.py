@@ -33,7 +33,7 @@ def compute(y):
 
 ray.init(sys.argv[1], log_to_driver=False)
 clips = catalogue("sample:actors=4,takes=32").clips
-clips = clips.append_column("wanted", pa.array([1] * len(clips)))
+clips = clips.append_column("wanted", pa.array([1] * len(clips))).append_column("row", pa.array(range(len(clips))))
 sets = [FeatureSet("node", ("node",), 22050, compute)]
 batches = list(stream(clips, sets, cpus=2, time_limit=60))
 nodes = {value for batch in batches for [value] in batch["values:node"].to_pylist()}
