@@ -248,7 +248,7 @@ def _list_models(store: Store, args: argparse.Namespace) -> int:
                 word
                 for word, true in (
                     ("made voices", one.made),
-                    ("imported features", one.foreign),
+                    ("needs more than sound", not one.hears),
                     ("needs --enrol", one.enrolled),
                 )
                 if true
@@ -273,7 +273,7 @@ def _list_models(store: Store, args: argparse.Namespace) -> int:
                 "right": one.right,
                 "enrolled": one.enrolled,
                 "made": one.made,
-                "foreign": one.foreign,
+                "hears": one.hears,
             }
             for one in kept
         ]

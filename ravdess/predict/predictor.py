@@ -12,6 +12,7 @@ import numpy as np
 
 from ravdess.errors import BadBundle, BadClip, BadTable
 from ravdess.features import FEATURE_SETS
+from ravdess.frames import FRAME_SETS, FrameSet
 from ravdess.novelty import distances
 from ravdess.predict import remarks
 from ravdess.predict.decoder import Decoder, Sound
@@ -94,7 +95,7 @@ class Predictor:
     Parameters
     ----------
     bundle : Bundle
-        Of a registered feature set that is made from sound.
+        Of a registered feature set or frame set that is made from sound.
     decoder : Decoder, optional
         What reads files; one is started when a file is first read.
 
@@ -202,7 +203,7 @@ class Predictor:
             raise BadClip("not finite: it holds NaN or infinite samples")
         if nothing := remarks.silence(y, sr):
             return Answer(NOT_SURE, remarks=(nothing,), **about)
-        row = self.bundle.standardise(self._set.extract(y, sr)[None], enrolment=who)
+        row = self.bundle.standardise(self._measured([(y, sr)]), enrolment=who)
         p = self.bundle.answer(row)
         honest = self.bundle.calibrated(p)
         distance = None if self.bundle.usual is None else float(distances(row)[0]) / self.bundle.usual
@@ -235,8 +236,14 @@ class Predictor:
         """
         for y, sr in voices:
             self.check(y, sr)
+        return self.bundle.enrol(self._measured(voices))
+
+    def _measured(self, voices: Sequence[Wave]) -> Any:
+        """What the bundle takes: a row of features each, or a take of frames each."""
+        if isinstance(self._set, FrameSet):
+            return [self._set.extract(y, sr).frames for y, sr in voices]
         rows = [self._set.extract(y, sr) for y, sr in voices]
-        return self.bundle.enrol(np.array(rows).reshape(len(rows), len(self.bundle.columns)))
+        return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.bundle.columns))
 
     def check(self, y: NDArray[np.float32], sr: int) -> None:
         """Raise BadClip when there is no voice in `y` to learn from."""
@@ -260,12 +267,19 @@ class Predictor:
         self.close()
 
 
-def _sound_set(bundle: Bundle) -> FeatureSet:
+def hears(features: str, *, foreign: bool) -> bool:
+    """Whether a set of that name is made from sound here."""
+    made = features in FEATURE_SETS or (features in FRAME_SETS and FRAME_SETS[features].modality == "sound")
+    return made and not foreign
+
+
+def _sound_set(bundle: Bundle) -> FeatureSet | FrameSet:
+    name = bundle.features
     if bundle.foreign:
         raise BadBundle(f"the model's features were imported, no clip gives them here: {bundle.needs}")
-    if bundle.features not in FEATURE_SETS:
+    if not hears(name, foreign=False):
+        sounds = [*FEATURE_SETS, *(one for one in FRAME_SETS if FRAME_SETS[one].modality == "sound")]
         raise BadBundle(
-            f"the model needs the feature set {bundle.features!r}, which this version of ravdess does not make "
-            f"from sound; it makes {sorted(FEATURE_SETS)}"
+            f"the model needs {name!r}, which this version of ravdess does not make from sound; it makes {sounds}"
         )
-    return FEATURE_SETS[bundle.features]
+    return FEATURE_SETS[name] if name in FEATURE_SETS else FRAME_SETS[name]

@@ -33,8 +33,8 @@ class Kept:
     family, features, protocol : str
     uar, uar_low, uar_high : float or None
         Out-of-fold, with its 95 % interval; None where the bundle tells no scores.
-    enrolled, made, foreign : bool
-        Whether it needs clips of the same person; was trained on made voices; on imported features.
+    enrolled, made, hears : bool
+        Whether it needs clips of the same person; was trained on made voices; needs nothing else than sound.
     answered, right : float or None
         Share of takes on which it is sure, and of these the share that is right; None where it is not calibrated.
     about : dict
@@ -52,7 +52,7 @@ class Kept:
     uar_high: float | None
     enrolled: bool
     made: bool
-    foreign: bool
+    hears: bool
     answered: float | None
     right: float | None
     about: dict[str, Any]
@@ -66,11 +66,12 @@ class Kept:
 def kept_models(store: Store) -> list[Kept]:
     """Every complete model of the store, the most useful first.
 
-    Those of people before those of made voices, those that need nothing else than clips first, then by UAR, then the
+    Those of people before those of made voices, those that need nothing else than sound first, then by UAR, then the
     newest. UARs of different protocols are not the same question; the protocol stands beside each.
     """
     found = [_kept(store.model(name, n), name, n) for name in store.models() for n in store.model_numbers(name)]
-    return sorted(found, key=lambda one: (one.made, one.foreign, one.enrolled, -(one.uar or 0.0), -one.number))
+    kept = [one for one in found if one is not None]
+    return sorted(kept, key=lambda one: (one.made, not one.hears, one.enrolled, -(one.uar or 0.0), -one.number))
 
 
 def default_model(store: Store, *, enrolled: bool = False) -> Kept:
@@ -88,7 +89,7 @@ def default_model(store: Store, *, enrolled: bool = False) -> Kept:
         There is none; the message gives the commands that make one.
     """
     kept = kept_models(store)
-    fit = [one for one in kept if one.enrolled == enrolled and not one.foreign]
+    fit = [one for one in kept if one.enrolled == enrolled and one.hears]
     if not fit:
         normalise = " --normalise actor" if enrolled else ""
         kind = "enrolled model" if enrolled else "model"
@@ -145,16 +146,19 @@ def _folder(store: Store, name: str) -> Folder:
         )
         raise NoModel(f"run {run} keeps no model {family}/{fold}, it has {there}")
     raise NoModel(
-        f"no model {name!r} in {store.url}, expected one of {models}, one with its number ({'NAME/2'}), the folder of "
+        f"no model {name!r} in {store.url}, expected one of {models}, one with its number (NAME/2), the folder of "
         "a bundle, or RUN/FAMILY/FOLD"
     )
 
 
-def _kept(folder: Folder, name: str, number: int) -> Kept:
+def _kept(folder: Folder, name: str, number: int) -> Kept | None:
     from ravdess.foreign import is_foreign
+    from ravdess.predict.predictor import hears
 
     try:
         about = json.loads(folder.read(BUNDLE))
+        if not {"family", "features", "scores", "facts"} <= about.keys():
+            return None  # another kind of model, such as a network to start from
         scores, facts, calibration = about["scores"], about["facts"], about.get("calibration") or {}
         return Kept(
             name=name,
@@ -168,7 +172,7 @@ def _kept(folder: Folder, name: str, number: int) -> Kept:
             uar_high=scores.get("uar_high"),
             enrolled=about["enrolled"],
             made=bool(facts.get("made", False)),
-            foreign=is_foreign(about["fingerprint"]),
+            hears=hears(about["features"], foreign=is_foreign(about["fingerprint"])),
             answered=calibration.get("answered"),
             right=calibration.get("right"),
             about=about,

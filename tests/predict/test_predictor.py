@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,7 +144,31 @@ def test_other_formats_are_heard(predictor: Predictor, made_clips: list[Path], f
 def test_a_model_of_features_that_no_sound_gives_is_refused(bundle: Bundle) -> None:
     import dataclasses
 
-    with pytest.raises(BadBundle, match="feature set 'face_stats', which this version of ravdess does not make"):
+    with pytest.raises(BadBundle, match="needs 'face_stats', which this version of ravdess does not make"):
         Predictor(dataclasses.replace(bundle, features="face_stats"))
     with pytest.raises(BadBundle, match="imported"):
         Predictor(dataclasses.replace(bundle, features="openface", fingerprint="foreign:0123456789abcdef"))
+
+
+class Loudest:
+    """Says "angry" of what is loud: a stand-in for a network on frames."""
+
+    classes_ = np.array(["angry", "calm"])
+
+    def predict_proba(self, takes: Any) -> Any:
+        loud = np.array([takes[at].mean() / 255 for at in range(len(takes))])
+        return np.stack([loud, 1 - loud], axis=1)
+
+
+def test_a_model_of_frames_made_from_sound_hears_as_well(bundle: Bundle, made_clips: list[Path]) -> None:
+    import dataclasses
+
+    from ravdess.frames import frame_set
+
+    logmel = frame_set("logmel")
+    change: dict[str, Any] = {"estimator": Loudest(), "features": "logmel", "fingerprint": logmel.fingerprint}
+    other = dataclasses.replace(bundle, **change, columns=(), standardiser=None, shape=logmel.shape, usual=None)
+    y, sr = read(made_clips[0])
+    answer = Predictor(other).hear(y, sr)
+    assert answer.probabilities["angry"] == pytest.approx(logmel.extract(y, sr).frames.mean() / 255)
+    assert answer.distance is None
