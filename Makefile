@@ -3,16 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+SCORES := scores
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test env format lint types imports tests bench gpu clean
+.PHONY: help demo scoreboard test env format lint types imports tests bench gpu clean
 
 help:  ## Print this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
 demo: env  ## The main job on the made corpus: clips -> features -> a short search -> a result
 	$(BIN)/python jobs/featurize.py --store $(DEMO) --source sample:actors=10,takes=16
 	$(BIN)/python jobs/tune.py --store $(DEMO) --family svm,xgboost --samples 4 --protocol luna
+
+scoreboard: env  ## SOURCE=<clips> [FACE=<csv>]: features, every search, and the table beside published numbers
+	$(BIN)/python jobs/scoreboard.py --store $(SCORES) --source "$(or $(SOURCE),$(error SOURCE=<folder or zip of clips> is missing))" $(if $(FACE),--face "$(FACE)") || test $$? = 3
 
 test: env format lint types imports tests  ## Every check: format, lint, strict types, walls between packages, tests
 

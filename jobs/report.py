@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from ravdess import terminal
 
 if TYPE_CHECKING:
+    from ravdess.report.read import Run
     from storage import Store
 
 EXAMPLES = """
   python jobs/report.py                                   the whole store → report.html
   python jobs/report.py --run NAME --out run.html         one run
   python jobs/report.py --no-examples                     without waveforms and pictures of single clips
+  python jobs/report.py --scoreboard                      beside what others published → scoreboard.html, scoreboard.md
 
 exit status: 0 all done, 1 failed, 2 wrong usage
 """
@@ -30,7 +32,15 @@ def arguments() -> argparse.ArgumentParser:
     """The job's arguments."""
     parser = terminal.parser(__doc__, EXAMPLES)
     parser.add_argument("--run", metavar="NAME", help="only this run (default: the whole store)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: report.html)")
+    parser.add_argument(
+        "--scoreboard", action="store_true", help="one table of all runs beside published numbers, as HTML and Markdown"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write it (default: report.html, or scoreboard.html and .md)"
+    )
+    parser.add_argument(
+        "--figures", type=Path, metavar="DIR", help="with --scoreboard: its overview as DIR/scoreboard.svg, too"
+    )
     parser.add_argument("--no-examples", action="store_true", help="show no single clips")
     return parser
 
@@ -40,7 +50,13 @@ def main(args: argparse.Namespace) -> int:
     from storage import Store
 
     store = Store(args.store)
-    _report(args, store)
+    if args.scoreboard and args.run:
+        terminal.say("--scoreboard shows every run and --run one: ask for one of them")
+        return terminal.USAGE
+    if args.scoreboard:
+        _scoreboard(args, store)
+    else:
+        _report(args, store)
     return terminal.DONE
 
 
@@ -60,6 +76,45 @@ def _report(args: argparse.Namespace, store: Store) -> None:
         f"read it: {out.resolve().as_uri()}",
     ]
     terminal.close(summary, lines, as_json=args.json)
+
+
+def _scoreboard(args: argparse.Namespace, store: Store) -> None:
+    from ravdess import report
+    from ravdess.report import scoreboard
+    from ravdess.report.board import board as gathered
+
+    runs = [report.read_run(store, name) for name in report.finished_runs(store)]
+    board = gathered(runs, _headlines(store, runs))
+    out = args.out or Path("scoreboard.html")
+    text = out.with_suffix(".md")
+    _write(out, scoreboard.scoreboard_page(board, store.url))
+    _write(text, scoreboard.markdown(board))
+    drawn = args.figures / "scoreboard.svg" if args.figures else None
+    if drawn:
+        _write(drawn, scoreboard.glance(board).alone("UAR of every row of the scoreboard"))
+    rows = [row._asdict() for row in (*board.rows, *board.leaky)]
+    summary = {
+        "path": str(out.resolve()),
+        "markdown": str(text.resolve()),
+        "runs": [run.name for run in runs],
+        "rows": rows,
+    }
+    ours = sum(row["kind"] != "published" for row in rows)
+    lines = [f"{ours} rows from {len(runs)} runs, {len(rows) - ours} published ones"]
+    lines += [f"read it: {out.resolve().as_uri()}", f"and: {text.resolve()}", *([f"figure: {drawn}"] if drawn else [])]
+    terminal.close(summary, lines, as_json=args.json)
+
+
+def _headlines(store: Store, runs: list[Run]) -> list[tuple[str, Any]]:
+    """For each protocol, what inner folds would have chosen among all runs."""
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    if not find_spec("ravdess.search.headline"):
+        return []
+    headline = import_module("ravdess.search.headline").headline
+    protocols = sorted({str(run.summary["protocol"]) for run in runs if run.kind in ("plain", "enrolled")})
+    return [(protocol, one) for protocol in protocols for one in headline(store, protocol=protocol)]
 
 
 def _write(path: Path, content: str) -> None:

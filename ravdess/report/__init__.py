@@ -17,7 +17,7 @@ from ravdess.report.read import KINDS, finished_runs, read_run, unfinished_runs
 if TYPE_CHECKING:
     from ravdess.report.read import Run, Shelf
 
-__all__ = ["finished_runs", "run_page", "store_page"]
+__all__ = ["finished_runs", "read_run", "run_page", "store_page"]
 
 TERMS = (
     "RAVDESS is under CC BY-NC-SA 4.0 (Livingstone & Russo 2018, doi 10.1371/journal.pone.0196391); so are clips shown "

@@ -30,6 +30,7 @@ def intervals(
     chance: float | None = None,
     above: bool = False,
     marks: Sequence[int] | None = None,
+    hollow: Sequence[bool] = (),
 ) -> Picture:
     """Numbers with their intervals, one below another.
 
@@ -44,6 +45,8 @@ def intervals(
         Labels stand over their marks, where they are long, rather than left of them.
     marks : sequence of int, optional
         With a single series: the mark of each label. Default: the series'.
+    hollow : sequence of bool
+        Labels whose marks are not filled.
     """
     single, gap = len(series) == 1, 12
     top = 8.0
@@ -72,7 +75,7 @@ def intervals(
                 continue
             middle = y + gap * number + gap / 2
             picture.line(scale(value.low), middle, scale(value.high), middle, f"s{mark % MARKS + 1} whisker")
-            picture.mark(mark, scale(value.value), middle)
+            picture.mark(mark, scale(value.value), middle, class_="open" if at < len(hollow) and hollow[at] else "dot")
             if single:
                 said = f"{share3(value.value)} [{share3(value.low)}, {share3(value.high)}]"
                 picture.say(stop + 6, middle + 4, said, class_="m")

@@ -16,6 +16,8 @@ from ravdess.report.numbers import Interval
 from ravdess.scores import confusion
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ravdess.report.html import Content
     from ravdess.report.read import Run
 
@@ -144,25 +146,22 @@ def _people(run: Run, family: str, chance: float, mark: int) -> Raw:
 
 
 def _confusion(run: Run, family: str) -> Raw:
-    mine = run.said(family)
-    counts = confusion(mine["emotion"], mine["predicted"], EMOTIONS)
-    words = [word for at, word in enumerate(EMOTIONS) if counts[at].any() or counts[:, at].any()]
-    kept = [EMOTIONS.index(word) for word in words]
-    cells = []
-    for at in kept:
-        total = max(1, int(counts[at].sum()))
-        cells.append(
-            [
-                (
-                    counts[at, to] / total,
-                    f"{100 * counts[at, to] / total:.0f}",
-                    f"{EMOTIONS[at]} called {EMOTIONS[to]}: {counts[at, to]} of {counts[at].sum()}",
-                )
-                for to in kept
-            ]
-        )
+    cells, words = confusion_cells(run.said(family))
     caption = named(family, ": of each emotion (row), per cent called each (column).")
     return tag("div", heat(caption, "is ↓ called →", words, cells))
+
+
+def confusion_cells(predictions: pd.DataFrame) -> tuple[list[list[tuple[float, str, str]]], list[str]]:
+    """Shares, per cents and counts of each emotion called each, for `heat`; and the emotions that occur."""
+    counts = confusion(predictions["emotion"], predictions["predicted"], EMOTIONS)
+    kept = [at for at in range(len(EMOTIONS)) if counts[at].any() or counts[:, at].any()]
+    cells = []
+    for at in kept:
+        total = int(counts[at].sum())
+        shares = counts[at] / max(1, total)
+        told = [f"{EMOTIONS[at]} called {EMOTIONS[to]}: {counts[at, to]} of {total}" for to in kept]
+        cells.append([(float(shares[to]), f"{100 * shares[to]:.0f}", why) for to, why in zip(kept, told, strict=True)])
+    return cells, [EMOTIONS[at] for at in kept]
 
 
 def _reliability(run: Run, family: str, mark: int) -> Raw:

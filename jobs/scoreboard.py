@@ -1,0 +1,124 @@
+"""From clips to the scoreboard: features, every search of the table families, and the table beside published numbers.
+
+Runs the other jobs one after another and says how long each took. Each goes on where it was interrupted, so this does
+too; what is finished is only read. Without --face there is sound alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ravdess import terminal
+
+EXAMPLES = """
+  python jobs/scoreboard.py --source ~/ravdess --face openface_au.csv      → scoreboard.html and scoreboard.md
+  python jobs/scoreboard.py --source ~/ravdess --list                      only print the commands
+  make scoreboard SOURCE=~/ravdess FACE=openface_au.csv
+
+exit status: 0 all done, 1 a step failed, 2 wrong usage, 3 done but a file was rejected or a candidate failed
+"""
+SOUND: Final = ("mfcc_stats", "voice_stats")
+FACE: Final = "openface"
+FAST: Final = ("svm",)
+"""Fits of less than a second: the default number of candidates."""
+SLOW: Final = ("random_forest", "xgboost", "lightgbm", "mlp")
+"""Few candidates and no grid, so that all searches end within the hour on two cores."""
+FEW: Final = ("--samples", "3", "--grid", "0")
+ENROLLED: Final = ("--normalise", "actor")
+
+
+class Step(NamedTuple):
+    """A job and its arguments, without the store."""
+
+    job: str
+    arguments: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        return shlex.join(["python", f"jobs/{self.job}.py", *self.arguments])
+
+
+def steps(source: Sequence[str], face: str | None, out: str) -> Iterator[Step]:
+    """Every step in order: the strong and quick searches first."""
+    sources = [word for one in source for word in ("--source", one)]
+    yield Step("featurize", (*sources, "--features", ",".join(SOUND)))
+    if face:
+        yield Step("featurize", ("--import", f"{FACE}={face}"))
+    sets = (*SOUND, *([FACE] if face else []))
+    for how in ((), ENROLLED):
+        for protocol in ("emobox", "luna"):
+            for name in sets:
+                asked = ("--features", name, "--protocol", protocol, *how)
+                yield Step("tune", ("--family", ",".join(FAST), *asked))
+    for how in ((), ENROLLED):
+        for name in sets:
+            yield Step("tune", ("--family", ",".join(SLOW), "--features", name, "--protocol", "emobox", *FEW, *how))
+    yield Step("report", ("--scoreboard", "--out", out))
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The job's arguments."""
+    parser = terminal.parser(__doc__, EXAMPLES)
+    parser.add_argument("--source", action="append", required=True, metavar="PATH", help="clips, as for featurize")
+    parser.add_argument("--face", metavar="FILE", help="csv or Parquet of face measurements, a row a clip")
+    parser.add_argument("--out", default="scoreboard.html", metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--list", action="store_true", help="print the commands and run nothing")
+    return parser
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the job and return its exit status."""
+    planned = list(steps(args.source, args.face, args.out))
+    store = ("--store", args.store)
+    if args.list:
+        print("\n".join(f"{one.words} {shlex.join(store)}" for one in planned))
+        return terminal.DONE
+    began, status = time.monotonic(), terminal.DONE
+    told: list[tuple[float, str, str]] = []
+    for at, step in enumerate(planned, 1):
+        terminal.say(f"[{at} of {len(planned)}] {step.words}")
+        start = time.monotonic()
+        job = Path(__file__).with_name(f"{step.job}.py")
+        command = [sys.executable, str(job), *step.arguments, *store, "--json"]
+        ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603  # this interpreter and our own jobs
+        seconds = time.monotonic() - start
+        if ran.returncode not in (terminal.DONE, terminal.REJECTS):
+            terminal.say(f"this step failed; the same command goes on from there: {step.words} {shlex.join(store)}")
+            return terminal.FAILED
+        status = max(status, ran.returncode)
+        said = _said(step, json.loads(ran.stdout))
+        terminal.say(f"    {terminal.duration(seconds)}: {said}")
+        told.append((seconds, step.words, said))
+    whole = time.monotonic() - began
+    rows = [[terminal.duration(seconds), words, said] for seconds, words, said in told]
+    out = Path(args.out).resolve()
+    lines = [terminal.table(rows, ["time", "step", "result"]), "", f"{terminal.duration(whole)} in all"]
+    listed = [{"command": words, "seconds": round(seconds, 1), "said": said} for seconds, words, said in told]
+    summary = {"path": str(out), "markdown": str(out.with_suffix(".md")), "seconds": round(whole, 1), "steps": listed}
+    terminal.close(summary, [*lines, f"read it: {out.as_uri()}"], as_json=args.json)
+    return status
+
+
+def _said(step: Step, summary: dict[str, object]) -> str:
+    """What a step found, in a few words."""
+    if step.job == "tune":
+        results = summary["results"]
+        assert isinstance(results, list)
+        return ", ".join(f"{row['family']} {row['uar']:.3f}" for row in results)
+    if step.job == "featurize":
+        features = summary["features"]
+        assert isinstance(features, dict)
+        return ", ".join(f"{name}: {made['rows']} rows, {made['computed']} new" for name, made in features.items())
+    return str(summary["path"])
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.run(main, arguments().parse_args()))
