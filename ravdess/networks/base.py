@@ -23,7 +23,7 @@ TRUNK: Final = "trunk_"
 """How the names of borrowed layers begin."""
 DEFAULTS: Final[Params] = {"dropout": 0.2}
 NETWORKS: Final = ("plain", "strong")
-_WIDTHS: Final = (64, 112, 224)
+_WIDTHS: Final = (48, 96, 192)
 
 
 def build(keras: Any, shape: tuple[int, int, int], classes: int, params: Params, seed: int, *, network: str) -> Any:
@@ -48,6 +48,24 @@ def plain(keras: Any, shape: tuple[int, int, int], classes: int, params: Params,
     x = layers.Dropout(dropout, seed=next(places), name="trunk_dropout")(x)
     x = plain_head(keras, x, classes, places)
     return keras.Model(inputs, exit_logits(keras, x), name="base_plain")
+
+
+def on_small_views(keras: Any, model: Any, side: int) -> Any:
+    """The same layers, and so the same weights, on pictures of `side` pixels, 32 … 48.
+
+    A plain trunk then gives fewer than 4 × 4 cells; zeros stand around them, and the head looks at what is there.
+    """
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if layer.name == "head_conv_1":
+            x = args[0]
+            lacking = 4 - x.shape[1]
+            x = keras.layers.ZeroPadding2D(((lacking // 2, -(-lacking // 2)),) * 2, name="surround")(x)
+            return layer(x, **kwargs)
+        return layer(*args, **kwargs)
+
+    inputs = keras.Input((side, side, 1), name="small_pictures", dtype="float32")
+    return keras.models.clone_model(model, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call)
 
 
 def plain_head(keras: Any, x: Any, classes: int, places: Iterator[int]) -> Any:
@@ -81,9 +99,9 @@ def strong(keras: Any, shape: tuple[int, int, int], classes: int, params: Params
 
     x = normed(x, 32, 5, "stem", strides=2)
     for stage, filters in enumerate(_WIDTHS, 1):
-        x = normed(x, filters, 3, f"widen_{stage}")
         if stage > 1:
             x = layers.MaxPooling2D(2, name=f"trunk_pool_{stage}")(x)
+        x = normed(x, filters, 3, f"widen_{stage}")
         y = normed(x, filters, 3, f"first_{stage}")
         y = normed(y, filters, 3, f"second_{stage}", active=False)
         x = layers.Add(name=f"trunk_add_{stage}")([x, y])

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from storage import Folder, Store
 
 
+BASE = "base"
+"""The family of a model that only lends its weights (`ravdess.pretraining`)."""
+
+
 @dataclass(frozen=True)
 class Kept:
     """A model of the store as its ``bundle.json`` tells of it; the model itself is not read.
@@ -64,13 +68,13 @@ class Kept:
 
 
 def kept_models(store: Store) -> list[Kept]:
-    """Every complete model of the store, the most useful first.
+    """Every complete model of the store that judges takes, the most useful first; so no face base (`pretraining`).
 
     Those of people before those of made voices, those that need nothing else than sound first, then by UAR, then the
     newest. UARs of different protocols are not the same question; the protocol stands beside each.
     """
     found = [_kept(store.model(name, n), name, n) for name in store.models() for n in store.model_numbers(name)]
-    kept = [one for one in found if one is not None]
+    kept = [one for one in found if one is not None and one.family != BASE]
     return sorted(kept, key=lambda one: (one.made, not one.hears, one.enrolled, -(one.uar or 0.0), -one.number))
 
 
