@@ -121,7 +121,7 @@ def main(args: argparse.Namespace) -> int:
         options["grid"] = None
     if args.protocol == searching.LEAKY:
         terminal.say("LEAKY: takes are dealt at random, so the same actors train and judge; no result of this is real")
-    with _Live() as live:
+    with _Live(store) as live:
         result = searching.search(
             table.read_sorted(version=version).to_pandas(),
             store,
@@ -175,39 +175,62 @@ def _make_sample(store: Store, args: argparse.Namespace) -> None:
 
 
 class _Live:
-    """A search's progress, one bar or series of lines a phase."""
+    """A search's progress: a bar or lines here, and the page live.html in the run's folder."""
 
-    def __init__(self) -> None:
-        self._phase = ""
-        self._done = 0
+    def __init__(self, store: Store) -> None:
+        from ravdess.report.live import Live
+
+        self._store = store
+        self._page = Live(self._write)
+        self._phase, self._done, self._shown = "", 0, False
         self._bar: terminal.Progress | None = None
 
     def __enter__(self) -> _Live:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._close()
+        how = "finished" if kind is None else "interrupted or failed; the same command goes on from there"
+        self._page.end(f"{how}. The whole story: python jobs/report.py --store {self._store.url}")
+
+    def _close(self) -> None:
         if self._bar is not None:
-            self._bar.__exit__(*_)
+            self._bar.__exit__()
             self._bar = None
 
     def __call__(self, step: Step) -> None:
+        self._page(step)
         if step.phase != self._phase:
-            self.__exit__(None, None, None)
+            self._close()
             self._phase, self._done = step.phase, step.done
             if step.total:
                 unit = "models" if step.phase == "models" else "trials"
                 self._bar = terminal.Progress(step.phase, total=step.total, done=step.done, unit=unit).__enter__()
         elif self._bar is not None and step.done > self._done:
-            self._bar.update(step.done - self._done, note=_note(step))
+            note = "" if step.phase == "models" else f"{step.fits} fits, {step.folds} judging folds"
+            self._bar.update(step.done - self._done, note=note, left=step.seconds_left, details=_families(step))
             self._done = step.done
 
+    def _write(self, run: str, page: str) -> None:
+        folder = self._store.folder(f"runs/{run}")
+        folder.write("live.html", page.encode())
+        if not self._shown:
+            terminal.say(f"watch it in a browser: {folder.path('live.html')}")
+            self._shown = True
 
-def _note(step: Step) -> str:
-    """What stands behind the count: fits, and the best so far of each family (inner folds only)."""
+
+def _families(step: Step) -> list[str]:
+    """A line a family: its trials, and its best so far, which is an inner score (over choosing folds) and no result."""
     if step.phase == "models":
-        return ""
-    best = ", ".join(f"{family} {best.uar:.3f}" for family, best in sorted(step.best.items()))
-    return f"{step.fits} fits" + (f", best inner UAR {best}" if best else "")
+        return []
+    lines = []
+    for family, (done, total) in step.families.items():
+        line = f"{family} {done}/{total}"
+        if best := step.best.get(family):
+            folds = f"{best.choosers} choosing folds" if best.choosers > 1 else "one choosing fold"
+            line += f" best inner UAR {best.uar:.3f} ± {best.error:.3f} over {folds}, of {best.tried} candidates"
+        lines.append(line)
+    return lines
 
 
 def _as_json(result: Result) -> dict[str, object]:

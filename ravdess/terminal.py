@@ -74,7 +74,10 @@ class Progress:
         self._label, self._total, self._unit, self._done, self._every = label, total, unit, done, every
         self._stream = sys.stderr if stream is None else stream
         self._note = ""
+        self._details: Sequence[str] = ()
+        self._left: float | None = None
         self._bar: Any = None
+        self._lines: list[Any] = []
         self._said = time.monotonic()
         self._first = done
         self._began: tuple[float, int] | None = None  # when work was first seen to move, and from where
@@ -97,31 +100,66 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
+            for line in reversed(self._lines):
+                line.close()
             self._bar.close()
         elif self._done != self._first:
             self._say()
 
-    def update(self, done: int, *, note: str = "") -> None:
-        """Move on by `done` units; `note` stands behind the count."""
+    def update(self, done: int, *, note: str = "", left: float | None = None, details: Sequence[str] = ()) -> None:
+        """Move on by `done` units.
+
+        Parameters
+        ----------
+        done : int
+        note : str
+            What stands behind the count.
+        left : float, optional
+            Seconds that the rest should take, where the caller knows better than by the count.
+        details : sequence of str
+            Lines below on a terminal, parts of the line elsewhere.
+        """
         self._done += done
-        self._note = note
+        self._note, self._left, self._details = note, left, details
         self._began = self._began or (time.monotonic(), self._done)
         if self._bar is not None:
+            if left is not None:
+                self._bar.bar_format = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+                note = f"about {duration(left)} left" + (f", {note}" if note else "")
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(done)
+            self._show(details)
         elif time.monotonic() - self._said >= self._every:
             self._say()
+
+    def _show(self, details: Sequence[str]) -> None:
+        """Lines below the bar."""
+        from tqdm import tqdm
+
+        for at, words in enumerate(details):
+            if at == len(self._lines):
+                line = tqdm(
+                    total=0,
+                    bar_format="{desc}",
+                    position=at + 1,
+                    leave=False,
+                    file=self._stream,
+                    dynamic_ncols=True,
+                )
+                self._lines.append(line)
+            self._lines[at].set_description_str(f"  {words}")
 
     def _say(self) -> None:
         self._said = time.monotonic()
         parts = [f"{self._label}: {self._done:,} of {self._total:,} {self._unit}".rstrip()]
         if self._began and self._done < self._total:
             moved = self._done - self._began[1]
-            if moved:
+            if self._left is not None:
+                parts.append(f"about {duration(self._left)} left")
+            elif moved:
                 left = (self._said - self._began[0]) / moved * (self._total - self._done)
                 parts.append(f"about {duration(left)} left")
-        if self._note:
-            parts.append(self._note)
+        parts += [words for words in (self._note, *self._details) if words]
         print(", ".join(parts), file=self._stream, flush=True)
 
 

@@ -138,6 +138,28 @@ def history(candidates: Sequence[Tried], mark: int = 0) -> Picture:
     return picture
 
 
+def climbs(history: Mapping[str, Sequence[tuple[int, float, float]]], fits: int) -> Picture:
+    """Best inner UAR so far against the fits made, one line a family: points of (fits, UAR, standard error)."""
+    points = [point for some in history.values() for point in some]
+    low, high = min(uar - error for _, uar, error in points), max(uar + error for _, uar, error in points)
+    first = Picture(0).legend(list(history)) + 18
+    picture = Picture(first + 210)
+    pad = max(0.01, (high - low) * 0.08)
+    last = max(1, fits, *(at for at, _, _ in points))
+    x, y = Scale(0, last, 44, WIDTH - 18), Scale(max(0.0, low - pad), min(1.0, high + pad), first + 172, first)
+    picture.legend(list(history))
+    picture.y_axis(y, 44, WIDTH - 18, "inner UAR", share3)
+    picture.x_axis(x, first + 172, first + 172, "fits", _whole)
+    for number, some in enumerate(history.values()):
+        steps: list[tuple[float, float]] = []
+        for at, uar, error in some:
+            steps += [(x(at), steps[-1][1] if steps else y(uar)), (x(at), y(uar))]
+            picture.line(x(at), y(uar - error), x(at), y(uar + error), f"s{number % MARKS + 1} faint")
+        picture.path([*steps, (x(last), steps[-1][1])], f"s{number % MARKS + 1} line")
+        picture.mark(number, x(some[-1][0]), y(some[-1][1]))
+    return picture
+
+
 def parameters(found: Sequence[Mattered], mark: int = 0) -> Picture:
     """Each hyperparameter's values beside the inner UAR of the candidates that had them."""
     wide, tall = WIDTH / 2, 150.0
