@@ -103,7 +103,7 @@ def decoded(one: Film, wanted: Collection[int]) -> Iterator[tuple[int, Planes]]:
     except (av.error.FFmpegError, ValueError) as error:
         if isinstance(error, BadClip):
             raise
-        raise BadClip(f"damaged pictures: {error}") from error
+        raise BadClip(f"damaged pictures: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _chosen(one: Film, wanted: Collection[int]) -> Iterator[tuple[int, Planes]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,20 +94,31 @@ def film(source: bytes | str | os.PathLike[str]) -> Iterator[Film]:
         try:
             file = held.enter_context(_opened(source))
             demuxer = _demuxer(file)
-            options = {
-                "codec_whitelist": "-",  # nothing is decoded while FFmpeg looks the file over
-                "enable_drefs": "0",  # no second file, whatever the header refers to
-                "max_streams": "16",
-            }
-            file.seek(0)
-            one = _film(held.enter_context(av.open(file, mode="r", format=demuxer, container_options=options)))
+            opened = held.enter_context(_looked_over(file, demuxer))
+            if any(not one.codec_context.width for one in opened.streams.video if one.codec_context):
+                opened = held.enter_context(_looked_over(file, demuxer, CODECS))  # the header does not tell the size
+            one = _film(opened)
         except MemoryError as error:
             raise BadClip("too large for this machine's memory") from error
         except (av.error.FFmpegError, ValueError, OverflowError) as error:
             if isinstance(error, BadClip):
                 raise
-            raise BadClip(f"broken or truncated video file: {error}") from error
+            raise BadClip(f"broken or truncated video file: {getattr(error, 'strerror', None) or error}") from error
         yield one
+
+
+def _looked_over(file: BinaryIO, demuxer: str, decoders: Sequence[str] = ("-",)) -> InputContainer:
+    """The container, opened; `decoders` may run while FFmpeg finds out what is in it: none unless that is needed."""
+    import av
+
+    file.seek(0)
+    options = {
+        "codec_whitelist": ",".join(decoders),
+        "enable_drefs": "0",  # no second file, whatever the header refers to
+        "max_streams": "16",
+    }
+    limits = {"max_pixels": str(MOST_PIXELS), "threads": "1"}
+    return av.open(file, mode="r", format=demuxer, options=limits, container_options=options)
 
 
 def _opened(source: bytes | str | os.PathLike[str]) -> BinaryIO:
@@ -175,7 +186,7 @@ def _film(opened: InputContainer) -> Film:
         if len(roles) == MOST_PICTURES:
             raise BadClip(f"more than {MOST_PICTURES} pictures; a clip is a few seconds, cut the file first")
         if not roles:
-            start = packet.dts
+            start = packet.pts if packet.dts is None else packet.dts
         timeless = timeless or packet.pts is None
         end = max(end, (packet.pts or 0) + (packet.duration or 0))
         roles.append(h264.role(memoryview(packet), length) if length else h264.REFERENCE)

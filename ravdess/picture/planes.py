@@ -126,15 +126,15 @@ def planes(frame: VideoFrame, sar: float = 1.0) -> Planes:
         frame = frame.reformat(
             format="yuv444p",
             interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
-            dst_colorspace=Colorspace.ITU709 if rgb else None,
+            dst_colorspace=Colorspace.ITU601 if rgb else None,
             dst_color_range=ColorRange.MPEG if rgb else None,
             threads=1,
         )
-        space, full = (1, False) if rgb else (frame.colorspace, frame.color_range == _FULL_RANGE)
+        space, full = (5, False) if rgb else (frame.colorspace, frame.color_range == _FULL_RANGE)
         kind = "yuv444p"
     else:
         space = frame.colorspace
-        full = frame.color_range == _FULL_RANGE or kind.startswith("yuvj") or (kind == "gray" and not frame.color_range)
+        full = frame.color_range == _FULL_RANGE or kind.startswith("yuvj") or kind == "gray"  # as FFmpeg takes it
     if kind != "gray" and space not in _WEIGHTS:
         raise BadClip(f"colour space {space} of ITU-T H.273 is not known here; convert the clip to BT.709")
     count = 1 if kind == "gray" else 3
@@ -153,7 +153,8 @@ def shrink(plane: Image, width: int, height: int) -> Image:
 
     while plane.shape[1] >= 2 * width and plane.shape[0] >= 2 * height:
         down, across = plane.shape[0] // 2, plane.shape[1] // 2
-        plane = cv2.resize(plane[: 2 * down, : 2 * across], (across, down), interpolation=cv2.INTER_AREA)
+        even = plane[: 2 * down, : 2 * across]
+        plane = np.asarray(cv2.resize(even, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
     if plane.shape == (height, width):
         return plane
     smaller = plane.shape[1] >= width and plane.shape[0] >= height

@@ -60,7 +60,7 @@ def _row(name: str, source: bytes | str, how: dict[str, Any]) -> Image:
         small, crops, square, count, rate = _looked(source, how)
     except BadClip as error:
         _write(row, f"{name}: {error}", _RED)
-        return row
+        return row[:_LINE]
     sure = square.found >= how["enough"]
     words = "face in" if sure else "NO FACE, fallback;"
     _write(

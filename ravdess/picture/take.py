@@ -75,9 +75,7 @@ def pictures(
     result: list[Pictures | Reject] = []
     for place, facts in enumerate(outcome):
         frames = made[place]
-        result.append(
-            facts if isinstance(facts, Reject) or frames is None else Pictures(frames[: filled[place]], facts)
-        )
+        result.append(Reject(*facts) if frames is None else Pictures(frames[: filled[place]], facts))  # type: ignore[arg-type]
     return result
 
 
