@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravdess import terminal
@@ -29,6 +30,7 @@ EXAMPLES = """
   python jobs/featurize.py --source s3://bucket/ravdess --store s3://bucket/store
   python jobs/featurize.py --features mfcc_stats,spectral_stats   on the made sample corpus
   python jobs/featurize.py --source ~/RAVDESS --verify            only count, beside the publisher's numbers
+  python jobs/featurize.py --source ~/RAVDESS --preview 8          draw preview.png: faces and crops of eight takes
   python jobs/featurize.py --import openface=openface_au.csv      then: python jobs/tune.py --features openface
   ray submit cluster.yaml jobs/featurize.py -- --source /data/ravdess --store /data/store
 
@@ -71,6 +73,14 @@ def arguments() -> argparse.ArgumentParser:
         "--time-limit", type=float, default=60.0, metavar="S", help="seconds a clip may take (default: %(default)g)"
     )
     parser.add_argument("--cpus", type=int, metavar="N", help="CPUs of a Ray started here (default: all)")
+    parser.add_argument(
+        "--preview",
+        type=int,
+        nargs="?",
+        const=6,
+        metavar="N",
+        help="draw preview.png, pictures and face crops of N takes (6), and compute nothing",
+    )
     parser.add_argument("--verify", action="store_true", help="print what the source holds, compute nothing")
     return parser
 
@@ -89,12 +99,18 @@ def main(args: argparse.Namespace) -> int:
     if args.verify and args.imports:
         terminal.say("--verify computes nothing and --import keeps a table: ask for one of them")
         return terminal.USAGE
+    if args.preview is not None and (args.preview < 1 or args.imports):
+        terminal.say("--preview draws at least one take, and keeps no table")
+        return terminal.USAGE
+    sample = "sample:" if args.preview is None else "sample:modalities=video-only"
     measured = bool(args.features or not args.imports)
     if measured and not args.source:
         terminal.say("no --source: using the made sample corpus (voices drawn by a program, not recorded)")
-    found = catalogue(args.source or "sample:", corpus=args.corpus) if measured or args.source else None
+    found = catalogue(args.source or sample, corpus=args.corpus) if measured or args.source else None
     if args.verify and found:
         return _verify(found, as_json=args.json)
+    if args.preview is not None and found:
+        return _preview(found, args.preview, as_json=args.json)
 
     summary: dict[str, Any] = {"features": {}, "rejects": [], "notes": [], "ray_started": False}
     lines: list[str] = []
@@ -109,6 +125,26 @@ def main(args: argparse.Namespace) -> int:
     terminal.close(summary, lines, as_json=args.json)
     refused = summary["rejects"] or any(made["rejects"] for made in summary["features"].values())
     return terminal.REJECTS if refused else terminal.DONE
+
+
+def _preview(found: Catalogue, most: int, *, as_json: bool) -> int:
+    """Draw a contact sheet of some takes, spread over all that have pictures."""
+    from ravdess.corpora import choose
+    from ravdess.picture.preview import sheet
+
+    seen = choose(found.clips, modality="picture")
+    if not seen.num_rows:
+        terminal.say("no pictures to preview: the source has neither audio-video nor video-only files")
+        return terminal.FAILED
+    rows = sorted(seen.to_pylist(), key=lambda row: (row["corpus"], row["actor"]))
+    most = min(most, len(rows))
+    takes = [(row["clip"], row["source"]) for row in (rows[at * len(rows) // most] for at in range(most))]
+    path = Path("preview.png").absolute()
+    path.write_bytes(sheet(takes))
+    summary = {"preview": str(path), "clips": [name for name, _ in takes], "notes": found.notes}
+    lines = [*(f"note: {note}" for note in found.notes), f"drawn: {len(takes)} of {seen.num_rows:,} takes", f"{path}"]
+    terminal.close(summary, lines, as_json=as_json)
+    return terminal.DONE
 
 
 def _import(args: argparse.Namespace, found: Catalogue | None) -> list[Imported]:
