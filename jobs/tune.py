@@ -25,6 +25,8 @@ EXAMPLES = """
   python jobs/tune.py --family all --protocol loao --json   leave one actor out, every family that fits
   python jobs/tune.py --family audio_cnn --features logmel  a network on <store>/frames/logmel
   python jobs/tune.py --family svm --normalise actor        declared enrolment: per-actor normalisation
+  python jobs/tune.py --family svm --features voice_stats+openface     joined by take (early fusion)
+  python jobs/tune.py --family fusion --members RUN,RUN/svm            weighs the answers of finished runs (late fusion)
   python jobs/tune.py --family mlp --protocol holdout --test-actors 21,22,23,24
   python jobs/tune.py --family xgboost --search optuna --asha
   python jobs/tune.py --family svm --protocol leaky_random  only to see what a leak is worth
@@ -36,6 +38,7 @@ read the results with pandas:
 exit status: 0 all done, 1 failed, 2 wrong usage, 3 done but a candidate or a family could not be fitted
 """
 SAMPLE = "sample:"
+FUSION = "fusion"
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -53,6 +56,14 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--features", default="mfcc_stats", metavar="SET", help="feature set or frame set (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--members",
+        default=[],
+        nargs="+",
+        action="extend",
+        metavar="RUN[/FAMILY]",
+        help="of --family fusion: finished runs of one protocol, whose models (or the named family's) are fused",
     )
     parser.add_argument(
         "--protocol",
@@ -100,21 +111,21 @@ def _grid(text: str) -> int:
 def main(args: argparse.Namespace) -> int:
     """Run the job and return its exit status."""
     from ravdess import search as searching
+    from ravdess.errors import UnknownName
     from ravdess.families import FAMILIES
     from storage import Store
 
     names = [name for given in args.family or ["svm"] for name in given.split(",") if name]
     families = ["all"] if "all" in names else list(dict.fromkeys(names))
     for name in families:
-        if name != "all":
+        if name not in ("all", FUSION):
             FAMILIES[name]  # an unknown name is said before anything is computed
     store = Store(args.store)
-    if not any(store.table(f"{kind}/{args.features}").exists() for kind in ("features", "frames")):
-        _make_sample(store, args)
-    framed = not store.table(f"features/{args.features}").exists()
-    table = store.table(f"frames/{args.features}" if framed else f"features/{args.features}")
-    frames: Any = store.frames(args.features) if framed else None
-    version = table.version()
+    if families == [FUSION]:
+        return _fuse(store, args)
+    if FUSION in families:
+        raise UnknownName("family beside others", FUSION, FAMILIES)
+    source = _source(store, args)
     options: dict[str, Any] = {"samples": args.samples, "grid": args.grid}
     options = {name: value for name, value in options.items() if value is not None}
     if options.get("grid") == -1:
@@ -123,9 +134,8 @@ def main(args: argparse.Namespace) -> int:
         terminal.say("LEAKY: takes are dealt at random, so the same actors train and judge; no result of this is real")
     with _Live(store) as live:
         result = searching.search(
-            table.read_sorted(version=version).to_pandas(),
-            store,
-            takes=frames.only if framed else None,
+            store=store,
+            **source,
             families=families,
             features=args.features,
             protocol=args.protocol,
@@ -137,8 +147,6 @@ def main(args: argparse.Namespace) -> int:
             channel=args.channel,
             corpus=args.corpus,
             run=args.run,
-            fingerprint=table.fingerprint() or "",
-            table_version=version,
             threads=args.threads,
             cpus=args.cpus,
             progress=live,
@@ -147,6 +155,38 @@ def main(args: argparse.Namespace) -> int:
     terminal.close(_as_json(result), _lines(result), as_json=args.json)
     failed = result.summary["failed_families"] or result.summary["failed_fits"]
     return terminal.REJECTS if failed else terminal.DONE
+
+
+def _source(store: Store, args: argparse.Namespace) -> dict[str, Any]:
+    """The rows that `search` takes: of a feature table, of several joined by take, or of a frame set's index."""
+    from ravdess.search.fusion import stored
+
+    if not any(store.table(f"{kind}/{args.features}").exists() for kind in ("features", "frames")):
+        if made := stored(store, args.features, unless_absent=True):
+            return {"table": made.frame, "fingerprint": made.fingerprint, "notes": made.notes}
+        _make_sample(store, args)
+    framed = not store.table(f"features/{args.features}").exists()
+    table = store.table(f"frames/{args.features}" if framed else f"features/{args.features}")
+    version = table.version()
+    return {
+        "table": table.read_sorted(version=version).to_pandas(),
+        "takes": store.frames(args.features).only if framed else None,
+        "fingerprint": table.fingerprint() or "",
+        "table_version": version,
+    }
+
+
+def _fuse(store: Store, args: argparse.Namespace) -> int:
+    """Fuse the members' answers, and print it like any search."""
+    from ravdess.errors import UnknownName
+    from ravdess.search.fusion import fuse
+
+    members = [name for given in args.members for name in given.split(",") if name]
+    if not members:
+        raise UnknownName("members", "", [f"{run}" for run in store.runs()])
+    result = fuse(store, members, seed=args.seed, run=args.run, cpus=args.cpus, say=terminal.say)
+    terminal.close(_as_json(result), _lines(result), as_json=args.json)
+    return terminal.DONE
 
 
 def _make_sample(store: Store, args: argparse.Namespace) -> None:

@@ -58,6 +58,7 @@ def search(
     fingerprint: str = "",
     table_version: int | None = None,
     takes: Callable[[list[str]], Takes] | None = None,
+    notes: Sequence[str] = (),
     threads: int = 1,
     cpus: int | None = None,
     progress: Callable[[Step], Any] | None = None,
@@ -100,6 +101,8 @@ def search(
         The run's name; default: a readable one that ends in the request's hash.
     fingerprint, table_version
         Of the table, to be told by bundles and results. Default: the registered feature set's, and unknown.
+    notes : sequence of str
+        What is to be said of the table, such as takes that a join leaves out.
     takes : callable, optional
         Of a frame set: ``takes(names) -> ravdess.takes.Takes``, those takes in that order. Workers read the frames
         themselves; none pass through Ray.
@@ -156,7 +159,7 @@ def search(
         asked["enrolment"] = "credibility"  # what `ravdess.enrolment` estimates speakers by
     request = make_request(zoo, rows, dealt, features=features, fingerprint=fingerprint, **asked)
     name = run_name(request, run)
-    notes = [*dealt.notes, *unfinished_like(store, name, request)]
+    notes = [*notes, *dealt.notes, *unfinished_like(store, name, request)]
     if is_foreign(fingerprint):
         notes.append(needs(features, rows.columns))
     ledger = Ledger(store, name, request)

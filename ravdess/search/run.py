@@ -16,7 +16,7 @@ from ravdess.cluster import start_ray
 from ravdess.errors import SearchFailed
 from ravdess.search.plan import running_scores
 from ravdess.search.samplers import SCORE
-from ravdess.search.trial import fit_model, predict_files, reports
+from ravdess.search.trial import fit_model, out_of_fold, predict_files, reports
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,6 +107,10 @@ class Runner(Protocol):
         """Unpack each model and give its probabilities for those rows, in the order asked."""
         ...
 
+    def out_of_fold(self, asked: Iterable[tuple[Job, NDArray[np.intp]]]) -> Answers:
+        """Fit each model and give its probabilities for rows that it was fitted without, in the order asked."""
+        ...
+
 
 class InProcess:
     """One after another in this process: for debugging, and for tests that count."""
@@ -139,6 +143,10 @@ class InProcess:
     def predict(self, asked: Asked) -> Answers:
         for files, rows in asked:
             yield predict_files(files, self._data, rows)
+
+    def out_of_fold(self, asked: Iterable[tuple[Job, NDArray[np.intp]]]) -> Answers:
+        for job, rows in asked:
+            yield out_of_fold(job, self._families[job.family], self._data, rows, **self._how)
 
 
 class OnRay:
@@ -202,6 +210,13 @@ class OnRay:
             if len(ahead) > 2 * self.workers:  # a few models at a time are in memory, not all
                 yield ray.get(ahead.popleft())
         yield from (ray.get(answer) for answer in ahead)
+
+    def out_of_fold(self, asked: Iterable[tuple[Job, NDArray[np.intp]]]) -> Answers:
+        task, data = self._task(out_of_fold)
+        import ray
+
+        waiting = [task.remote(job, self._families[job.family], data, rows, **self._how) for job, rows in asked]
+        yield from (ray.get(answer) for answer in waiting)
 
     def _task(self, function: Callable[..., Any]) -> tuple[Any, Any]:
         """`function` as a Ray task of this runner's size, and the data where tasks find it."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ravdess.errors import LeakError
 from ravdess.search.ledger import Record, record_of
 from ravdess.search.plan import Curve, Trial
 from ravdess.splits import Groups, Split, groups
@@ -266,6 +267,24 @@ def fit_model(job: Job, family: Family, data: Data, recipe: Recipe, *, seed: int
         facts={**recipe.facts, "trained_on": people, "left_out": list(job.excluded)},
     )
     return Fitted(bundle.to_files(), train, _ask(bundle, data, train))
+
+
+def out_of_fold(
+    job: Job, family: Family, data: Data, rows: NDArray[np.intp], *, seed: int, threads: int
+) -> NDArray[np.float64]:
+    """Fit without the excluded groups and ask about rows of theirs: probabilities [shape=(len(rows), 8)]."""
+    from ravdess.clips import EMOTIONS
+
+    train, excluded = data.split(job.excluded)
+    if strangers := np.setdiff1d(rows, excluded).size:
+        raise LeakError(f"{strangers} rows that are asked about out of fold were not left out of the fit")
+    ready, estimator = fit_candidate(
+        family, job.params, stage=job.stage, data=data, train=train, seed=seed, threads=threads
+    )
+    result = np.zeros((len(rows), len(EMOTIONS)))
+    known = estimator.predict_proba(ready.rows(data, rows))
+    result[:, [EMOTIONS.index(word) for word in estimator.classes_.tolist()]] = known
+    return result
 
 
 def predict_files(files: Files, data: Data, rows: NDArray[np.intp]) -> NDArray[np.float64]:
