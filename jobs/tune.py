@@ -81,6 +81,9 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--asha", action="store_true", help="stop candidates that are behind after a few fits")
     parser.add_argument("--normalise", choices=("actor",), help="declared enrolment: by each actor's unlabelled clips")
+    parser.add_argument(
+        "--growth", action="store_true", help="of an enrolled search: the gain with 1, 2, 4 … enrolled clips a person"
+    )
     parser.add_argument("--channel", choices=("speech", "song", "both"), default="speech", help="default: %(default)s")
     parser.add_argument("--corpus", help="which, when the table holds several")
     parser.add_argument("--seed", type=int, default=0, help="of draws, models and intervals (default: %(default)s)")
@@ -152,7 +155,14 @@ def main(args: argparse.Namespace) -> int:
             progress=live,
             **options,
         )
-    terminal.close(_as_json(result), _lines(result), as_json=args.json)
+    told, lines = _as_json(result), _lines(result)
+    if args.growth:
+        from ravdess.search.growth import growth
+
+        grown = growth(store, result.run, family=str(result.results.iloc[0]["family"]), seed=args.seed)
+        told["enrolment"] = grown.to_dict("records")
+        lines += ["", *_growth_lines(grown)]
+    terminal.close(told, lines, as_json=args.json)
     failed = result.summary["failed_families"] or result.summary["failed_fits"]
     return terminal.REJECTS if failed else terminal.DONE
 
@@ -187,6 +197,17 @@ def _fuse(store: Store, args: argparse.Namespace) -> int:
     result = fuse(store, members, seed=args.seed, run=args.run, cpus=args.cpus, say=terminal.say)
     terminal.close(_as_json(result), _lines(result), as_json=args.json)
     return terminal.DONE
+
+
+def _growth_lines(frame: Any) -> list[str]:
+    rows = [
+        [str(row["clips"]), row["drawn"], "yes" if row["shrunken"] else "no", _interval(row, "uar"), str(row["draws"])]
+        for _, row in frame.iterrows()
+    ]
+    return [
+        "enrolled clips a person, and the UAR they give (all takes of the judged actors are asked about):",
+        terminal.table(rows, ["clips", "drawn", "towards the usual speaker", "UAR [95 %]", "draws"]),
+    ]
 
 
 def _make_sample(store: Store, args: argparse.Namespace) -> None:

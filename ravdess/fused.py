@@ -120,7 +120,7 @@ class FusedBundle:
         if not given or len({len(rows) for rows in given.values()}) != 1:
             raise BadTable(f"give rows of some of {list(self.parts)}, as many of each; not {_shapes(X)}")
         n = len(next(iter(given.values())))
-        here = {name: np.isfinite(rows).all(axis=1) for name, rows in given.items()}
+        here: dict[str, NDArray[np.bool_]] = {name: ~np.isnan(rows.sum(axis=1)) for name, rows in given.items()}
         owners = None if groups is None else np.asarray(groups, dtype=np.str_)
         result = np.zeros((n, len(self.labels)))
         kinds = np.array(["+".join(name for name in self.parts if name in here and here[name][at]) for at in range(n)])

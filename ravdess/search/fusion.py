@@ -123,7 +123,7 @@ def fuse(
 
     from ravdess.bundle_files import versions
 
-    found = [one for name in members for one in _members(store, name)]
+    found = [one for name in members for one in members_of(store, name)]
     found = list({one.name: one for one in found}.values())
     if len(found) < 2:
         raise UnknownName("fusion of one member", [one.name for one in found], ["two or more"])
@@ -211,7 +211,7 @@ def fuse(
     )
 
 
-def _members(store: Store, name: str) -> list[Member]:
+def members_of(store: Store, name: str) -> list[Member]:
     """The families of a finished run, or the one that is named."""
     run, _, family = name.partition("/")
     folder = store.folder(f"runs/{run}")

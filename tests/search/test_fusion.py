@@ -19,6 +19,8 @@ from ravdess.pipeline.todo import row_schema
 from ravdess.scores import uar
 from ravdess.search import Result, search
 from ravdess.search.fusion import fuse, stored
+from ravdess.search.growth import draw, growth
+from ravdess.search.headline import headline
 from ravdess.search.run import InProcess
 from storage import Store
 from tests.search import toys
@@ -214,3 +216,49 @@ def test_enrolled_members_enrol_by_each_actors_own_rows(store: Store) -> None:
     whole = bundle.predict_proba(X, np.full(len(mine), "ravdess/02"))
     np.testing.assert_allclose(bundle.predict_proba(X, enrol=X), whole)
     assert not np.allclose(bundle.predict_proba(X, enrol={name: X[name][:1] for name in SETS}), whole)
+
+
+def test_the_gain_of_enrolment_grows_and_ends_at_the_runs_own_number(store: Store) -> None:
+    if "grown" not in store.runs():
+        searched(store, "ear", run="grown", normalise="actor")
+    frame = growth(store, "grown", family="svm", counts=(0, 1, 16), draws=2)
+    result = pd.read_parquet(store.folder("runs/grown").path("results.parquet"))
+    whole = frame[(frame["clips"] == 16) & frame["shrunken"]]
+    assert whole["uar"].tolist() == pytest.approx([result["uar"][0]] * 2)
+    by = frame.set_index(["clips", "drawn", "shrunken"])["uar"]
+    assert by[1, "random", True] > by[1, "random", False], "one clip tells little, and the usual speaker more"
+    assert store.folder("runs/grown").read_table("enrolment.parquet").num_rows == 3 * 2 * 2
+    with pytest.raises(BadTable, match="no enrolled run"):
+        growth(store, "ear", family="svm")
+
+
+def test_unbalanced_draws_take_one_emotion_before_the_next() -> None:
+    emotions = np.repeat(np.array(EMOTIONS), 4)
+    rng = np.random.default_rng(0)
+    few = draw(emotions, 6, "unbalanced", rng)
+    assert sorted(np.unique(emotions[few], return_counts=True)[1]) == [2, 4]
+    assert len(set(few.tolist())) == 6
+    assert len(draw(emotions, 99, "random", rng)) == len(emotions)
+
+
+def test_the_headline_is_chosen_for_each_judge_by_choosers_that_are_not_it(
+    store: Store, result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ravdess.search.headline.modality_of", {"ear": "sound", "eye": "face"}.get)
+    searched(store, "ear", run="ear-forest", families=["random_forest"], samples=1)
+    rows = {(one.modality, one.enrolled): one for one in headline(store)}
+    sound = rows["sound", False]
+    runs = ["ear", "ear-forest"]
+    choices = {
+        run: pd.read_parquet(store.folder(f"runs/{run}").path("choices.parquet")).set_index("judge") for run in runs
+    }
+    said = {run: pd.read_parquet(store.folder(f"runs/{run}").path("predictions.parquet")) for run in runs}
+    assert len(sound.choices) == 6
+    for _, row in sound.choices.iterrows():
+        best = max(runs, key=lambda run: float(choices[run]["choosers_uar"][row["judge"]]))
+        assert (row["run"], row["chosen_from"]) == (best, 2)
+        mine = sound.predictions[sound.predictions["fold"] == row["judge"]]
+        theirs = said[best][said[best]["fold"] == row["judge"]]
+        assert mine["predicted"].tolist() == theirs["predicted"].tolist()
+    assert sound.scores["rows"] == 12 * 16
+    assert sound.scores["uar"] == pytest.approx(uar(sound.predictions["emotion"], sound.predictions["predicted"]))
