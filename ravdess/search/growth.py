@@ -102,10 +102,7 @@ def growth(
                         "clips": count,
                         "drawn": drawn,
                         "shrunken": shrunken,
-                        **{
-                            name: float(np.mean([one[name] for one in scores]))
-                            for name in ("uar", "uar_low", "uar_high")
-                        },
+                        **{name: float(np.mean([one[name] for one in scores])) for name in ends},
                         "spread": float(np.std([one["uar"] for one in scores], ddof=1)) if len(scores) > 1 else 0.0,
                         "draws": len(scores),
                     }
