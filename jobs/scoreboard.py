@@ -27,6 +27,8 @@ exit status: 0 all done, 1 a step failed, 2 wrong usage, 3 done but a file was r
 """
 SOUND: Final = ("mfcc_stats", "voice_stats")
 FACE: Final = "openface"
+ROOT: Final = f"{FACE}_root"
+"""Square roots, made of the imported table."""
 FAST: Final = ("svm",)
 """Fits of less than a second: the default number of candidates."""
 SLOW: Final = ("random_forest", "xgboost", "lightgbm", "mlp")
@@ -52,16 +54,47 @@ def steps(source: Sequence[str], face: str | None, out: str) -> Iterator[Step]:
     yield Step("featurize", (*sources, "--features", ",".join(SOUND)))
     if face:
         yield Step("featurize", ("--import", f"{FACE}={face}"))
-    sets = (*SOUND, *([FACE] if face else []))
+    sets = (*SOUND, *((FACE, ROOT, f"{SOUND[-1]}+{ROOT}") if face else ()))
     for how in ((), ENROLLED):
         for protocol in ("emobox", "luna"):
             for name in sets:
                 asked = ("--features", name, "--protocol", protocol, *how)
-                yield Step("tune", ("--family", ",".join(FAST), *asked))
+                yield Step("tune", ("--family", ",".join(FAST), *asked, "--run", named(protocol, name, "svm", how)))
     for how in ((), ENROLLED):
-        for name in sets:
-            yield Step("tune", ("--family", ",".join(SLOW), "--features", name, "--protocol", "emobox", *FEW, *how))
+        for name in (*SOUND, *((ROOT,) if face else ())):
+            asked = ("--features", name, "--protocol", "emobox", *FEW, *how)
+            yield Step("tune", ("--family", ",".join(SLOW), *asked, "--run", named("emobox", name, "slow", how)))
+    for how in ((), ENROLLED):
+        yield from fusions(how, face=bool(face))
     yield Step("report", ("--scoreboard", "--out", out))
+
+
+def named(protocol: str, features: str, zoo: str, how: Sequence[str]) -> str:
+    """The name of a run, so that a fusion can name its members."""
+    return "-".join([protocol, features, zoo, *(["enrolled"] if how else [])])
+
+
+def fusions(how: Sequence[str], *, face: bool) -> Iterator[Step]:
+    """Ensembles of the strong families on one kind of features, and of all of them."""
+    sound, picture, both = SOUND[-1], ROOT, f"{SOUND[-1]}+{ROOT}"
+
+    def run(features: str, family: str) -> str:
+        return (
+            named("emobox", features, "svm", how)
+            if family == "svm"
+            else f"{named('emobox', features, 'slow', how)}/{family}"
+        )
+
+    ears = [run(sound, family) for family in ("svm", "mlp", "lightgbm")]
+    eyes = [run(picture, family) for family in ("svm", "random_forest", "mlp", "lightgbm")]
+    fused = {sound: ears}
+    if face:
+        fused |= {picture: eyes, both: [*ears, *eyes, run(both, "svm")], f"{both}-late": [ears[0], eyes[0]]}
+    for name, members in fused.items():
+        yield Step(
+            "tune",
+            ("--family", "fusion", "--members", ",".join(members), "--run", named("emobox", name, "fusion", how)),
+        )
 
 
 def arguments() -> argparse.ArgumentParser:
