@@ -27,6 +27,7 @@ EXAMPLES = """
   python jobs/tune.py --family svm --normalise actor        declared enrolment: per-actor normalisation
   python jobs/tune.py --family svm --features voice_stats+openface     joined by take (early fusion)
   python jobs/tune.py --family fusion --members RUN,RUN/svm            weighs the answers of finished runs (late fusion)
+  python jobs/tune.py --family svm --features voice_stats --teacher RUN    learns from another run's soft labels, too
   python jobs/tune.py --family mlp --protocol holdout --test-actors 21,22,23,24
   python jobs/tune.py --family xgboost --search optuna --asha
   python jobs/tune.py --family svm --protocol leaky_random  only to see what a leak is worth
@@ -81,6 +82,11 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--asha", action="store_true", help="stop candidates that are behind after a few fits")
     parser.add_argument("--normalise", choices=("actor",), help="declared enrolment: by each actor's unlabelled clips")
+    parser.add_argument(
+        "--teacher",
+        metavar="RUN[/FAMILY]",
+        help="a finished run of the same folds, such as one on faces, whose soft labels are learnt from, too",
+    )
     parser.add_argument(
         "--growth", action="store_true", help="of an enrolled search: the gain with 1, 2, 4 … enrolled clips a person"
     )
@@ -146,6 +152,7 @@ def main(args: argparse.Namespace) -> int:
             search=args.search,
             asha=args.asha,
             normalise=args.normalise,
+            teacher=args.teacher,
             test_actors=args.test_actors.split(",") if args.test_actors else None,
             channel=args.channel,
             corpus=args.corpus,

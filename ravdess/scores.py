@@ -144,6 +144,21 @@ def score(
     }
 
 
+def difference(
+    truth: ArrayLike, one: ArrayLike, other: ArrayLike, actor: ArrayLike, *, seed: int = 0, draws: int = DRAWS
+) -> tuple[float, float, float]:
+    """UAR of predictions `one` less that of `other` on the same rows, and its 95 % interval.
+
+    Paired: each draw resamples actors once, for both. Raises ValueError as `score` does.
+    """
+    truth, owners = np.asarray(truth, dtype=np.str_), np.unique(np.asarray(actor, dtype=np.str_), return_inverse=True)
+    words = np.unique(np.concatenate([np.asarray(some, dtype=np.str_) for some in (truth, one, other)])).tolist()
+    each = [_confusions(truth, some, owners[1], words, len(owners[0])) for some in (one, other)]
+    apart = [_uar(_resampled(some, np.random.default_rng(seed), draws)) for some in each]
+    low, high = np.quantile(apart[0] - apart[1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    return float(_uar(each[0].sum(axis=0)) - _uar(each[1].sum(axis=0))), low, high
+
+
 def _plain(truth: ArrayLike, predicted: ArrayLike) -> Matrix:
     labels = np.unique(np.concatenate([np.asarray(truth, dtype=np.str_), np.asarray(predicted, dtype=np.str_)]))
     return confusion(truth, predicted, labels.tolist())

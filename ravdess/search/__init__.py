@@ -10,6 +10,7 @@ Ray and the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ravdess.errors import BadTable, SearchFailed, UnknownName
@@ -21,6 +22,7 @@ from ravdess.search.results import Result, score_family, write_results
 from ravdess.search.rows import choose_rows
 from ravdess.search.samplers import need_optuna
 from ravdess.search.standing import Best, Step
+from ravdess.search.teacher import taught, teach
 from ravdess.search.trial import Recipe
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def search(
     table_version: int | None = None,
     takes: Callable[[list[str]], Takes] | None = None,
     notes: Sequence[str] = (),
+    teacher: str | None = None,
     threads: int = 1,
     cpus: int | None = None,
     progress: Callable[[Step], Any] | None = None,
@@ -103,6 +106,9 @@ def search(
         Of the table, to be told by bundles and results. Default: the registered feature set's, and unknown.
     notes : sequence of str
         What is to be said of the table, such as takes that a join leaves out.
+    teacher : "<run>" or "<run>/<family>", optional
+        A finished run of the same folds, whose soft labels are learnt from beside the hard ones; takes whose emotion
+        is unknown ("") are learnt from by them alone.
     takes : callable, optional
         Of a frame set: ``takes(names) -> ravdess.takes.Takes``, those takes in that order. Workers read the frames
         themselves; none pass through Ray.
@@ -143,7 +149,7 @@ def search(
     if search == "optuna":
         need_optuna()
     zoo = _zoo(families)  # an unknown name is said before anything is read
-    rows = choose_rows(table, features=features, channel=channel, corpus=corpus, takes=takes)
+    rows = choose_rows(table, features=features, channel=channel, corpus=corpus, takes=takes, unlabelled=bool(teacher))
     zoo = zoo or _zoo(families_for(rows.frames))
     check_input([*zoo.values()], features, rows.frames)
     dealt, data = deal(rows, protocol=protocol, test_actors=test_actors, normalise=normalise, seed=seed)
@@ -157,6 +163,7 @@ def search(
     asked = {"seed": seed, "samples": samples, "grid": grid, "search": search, "asha": asha, "normalise": normalise}
     if normalise:
         asked["enrolment"] = "credibility"  # what `ravdess.enrolment` estimates speakers by
+    zoo, asked = taught(zoo, asked, store=store, teacher=teacher)
     request = make_request(zoo, rows, dealt, features=features, fingerprint=fingerprint, **asked)
     name = run_name(request, run)
     notes = [*notes, *dealt.notes, *unfinished_like(store, name, request)]
@@ -165,6 +172,7 @@ def search(
     ledger = Ledger(store, name, request)
     if ledger.summary is not None:
         return Result.read(store, ledger.run, ledger.summary, found=True)
+    data = replace(data, teaching=teach(store, teacher, rows, dealt, notes=notes, cpus=cpus, runner=runner))
     tell = progress or (lambda step: None)
     hands = runner(data, zoo) if runner else OnRay(data, zoo, seed=seed, threads=threads, cpus=cpus)
     explorer = Explorer(zoo, dealt, hands, ledger, samples=samples, grid=grid, seed=seed, progress=tell)
@@ -191,6 +199,7 @@ def search(
         "folds": {fold: list(people) for fold, people in dealt.judges.items()},
         "search": search + ("+asha" if asha else ""),
         "rows_digest": rows.digest,
+        **({"teacher": teacher} if teacher else {}),
         "versions": {**versions(), "ray": version("ray"), "pandas": version("pandas")},
     }
     recipe = Recipe(features, fingerprint, rows.columns, facts)
@@ -216,7 +225,7 @@ def search(
             runner=hands,
             ledger=ledger,
             recipe=recipe,
-            prefix=("made-" if rows.made else "") + ("enrolled-" if normalise else ""),
+            prefix=("made-" if rows.made else "") + ("taught-" if teacher else "") + ("enrolled-" if normalise else ""),
         )
     return write_results(
         ledger,

@@ -62,6 +62,8 @@ class Member:
     data: Data
     final: str
     """The model that it kept, as the store names it; empty where it kept none."""
+    final_uar: float
+    """What its choosers said of it, over all questions."""
 
     @property
     def name(self) -> str:
@@ -246,7 +248,8 @@ def members_of(store: Store, name: str) -> list[Member]:
         made = zip(mine["judge"], mine["params"], stages, strict=True)
         chosen = {judge: (json.loads(params), stage) for judge, params, stage in made}
         final = dict(json.loads(folder.read(f"kept-{one}.json")))["model"] if summary["models"] else ""
-        found.append(Member(run, one, features, request, chosen, rows, dealt, data, final))
+        uar = float(mine["choosers_uar"].mean())
+        found.append(Member(run, one, features, request, chosen, rows, dealt, data, final, uar))
     return found
 
 

@@ -95,7 +95,9 @@ def growth(
                             said[mine] = np.array(EMOTIONS)[p.argmax(axis=1)]
                     called.append(said[judged])
                 ends = ("uar", "uar_low", "uar_high")
-                scores = [score(y[judged], said, people[judged], seed=seed) for said in called]
+                scores: list[dict[str, Any]] = [
+                    dict(score(y[judged], said, people[judged], seed=seed)) for said in called
+                ]
                 rows.append(
                     {
                         "family": family,

@@ -69,7 +69,7 @@ def judge(
     todo = [job for job in jobs if not ledger.model(job.family, job.name).exists(BUNDLE)]
     runner.fit_models(todo, recipe, keep)
 
-    judged = {q.name: data.split(q.judges)[1] for q in folds.questions}
+    judged = {q.name: _labelled(data, data.split(q.judges)[1]) for q in folds.questions}
 
     def asked() -> Iterator[tuple[Files, NDArray[np.intp]]]:
         for job in jobs:
@@ -79,6 +79,12 @@ def judge(
     for job, said in zip(jobs, runner.predict(asked()), strict=True):
         answers.setdefault(job.family, []).append((job.name, judged[job.name], said))
     return {family: predictions_frame(rows, family, some) for family, some in answers.items()}
+
+
+def _labelled(data: Data, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Those whose emotion is known: a teacher may have taught of others, but nobody can judge by them."""
+    known: NDArray[np.intp] = rows[data.y[rows] != ""]
+    return known
 
 
 def keep_models(

@@ -72,6 +72,7 @@ def choose_rows(
     channel: str = "speech",
     corpus: str | None = None,
     takes: Callable[[list[str]], Takes] | None = None,
+    unlabelled: bool = False,
 ) -> Rows:
     """Pick and check the rows of one corpus and channel.
 
@@ -86,6 +87,8 @@ def choose_rows(
         Needed when the table holds several.
     takes : callable, optional
         Of a frame set: ``takes(names) -> Takes``, those takes in that order.
+    unlabelled : bool
+        Whether an emotion may be unknown, "": where a teacher labels.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def choose_rows(
     used = used.sort_values("take", kind="stable", ignore_index=True)
     if twice := used["take"][used["take"].duplicated()].tolist():
         raise BadTable(f"{len(twice)} takes stand in the table of {features} more than once, such as {twice[0]}")
-    if strange := sorted(set(used["emotion"]) - set(EMOTIONS)):
+    if strange := sorted(set(used["emotion"]) - {*EMOTIONS, *([""] if unlabelled else [])}):
         raise BadTable(f"unknown emotions {strange} in the table of {features}, expected some of {list(EMOTIONS)}")
     clips = pd.DataFrame(used[list(CLIP_COLUMNS)])
     if takes is not None:

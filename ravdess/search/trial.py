@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ravdess.families.space import Params
     from ravdess.scaling import Standardiser
     from ravdess.search.rows import Input
+    from ravdess.search.teacher import Teaching
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,8 @@ class Data:
         Whether one actor may train and judge. Only the leaky protocol sets it.
     enrolled : bool
         Whether each actor's rows are normalised by that actor's own, unlabelled rows.
+    teaching : Teaching, optional
+        A teacher's soft labels for every fit. Only with it may a row's emotion be unknown, "".
     """
 
     raw: Input
@@ -60,6 +63,7 @@ class Data:
     take: NDArray[np.str_]
     leaky: bool = False
     enrolled: bool = False
+    teaching: Teaching | None = None
 
     @property
     def people(self) -> NDArray[np.str_]:
@@ -75,10 +79,14 @@ class Data:
         return train, test
 
 
-def balanced_weights(y: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Weight of each row such that every emotion present weighs the same and the mean weight is 1: n / (k * n_e)."""
-    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    weights: NDArray[np.float64] = (len(y) / (len(counts) * counts))[codes]
+def balanced_weights(y: NDArray[np.str_], shares: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """Weight of each row such that every emotion present weighs the same and the mean weight is 1: n / (k * n_e).
+
+    Where rows are shares of one, they are counted as such.
+    """
+    names, codes = np.unique(y, return_inverse=True)
+    counts = np.bincount(codes, weights=shares, minlength=len(names))
+    weights: NDArray[np.float64] = (counts.sum() / (len(counts) * counts))[codes]
     return weights
 
 
@@ -127,13 +135,31 @@ def _shown(data: Data, at: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def fit_candidate(
-    family: Family, params: Params, *, stage: int | None, data: Data, train: NDArray[np.intp], seed: int, threads: int
+    family: Family,
+    params: Params,
+    *,
+    stage: int | None,
+    data: Data,
+    train: NDArray[np.intp],
+    seed: int,
+    threads: int,
+    soft: NDArray[np.float32] | None = None,
 ) -> tuple[Preparation, Estimator]:
-    """Prepare the training rows and fit on them, up to `stage` where the family has stages."""
+    """Prepare the training rows and fit on them, up to `stage` where the family has stages.
+
+    With a teacher's `soft` labels [shape=(n, 8)] of all rows, on weighted copies of the training rows.
+    """
     ready, y = Preparation.fit(data, train), data.y[train]
     full = dict(params) if family.stage_parameter is None else {**params, family.stage_parameter: stage}
     estimator = family.build(full, seed=seed, threads=threads)
-    estimator.fit(ready.rows(data, train), y, sample_weight=balanced_weights(y))
+    if soft is None:
+        estimator.fit(ready.rows(data, train), y, sample_weight=balanced_weights(y))
+        return ready, estimator
+    from ravdess.families.common import number
+    from ravdess.search.teacher import TEMPERATURE, WEIGHT, copies
+
+    where, labels, shares = copies(y, soft[train], number(params, WEIGHT), number(params, TEMPERATURE))
+    estimator.fit(ready.rows(data, train)[where], labels, sample_weight=shares * balanced_weights(labels, shares))
     return ready, estimator
 
 
@@ -143,7 +169,7 @@ def curves_of(
     """The UAR curve on each choosing fold. Raises ValueError when a probability is not finite."""
     from ravdess.scores import uar
 
-    where = {choosers: np.flatnonzero(np.isin(data.kept, choosers)) for choosers in scored}
+    where = {choosers: np.flatnonzero(np.isin(data.kept, choosers) & (data.y != "")) for choosers in scored}
     X = ready.rows(data, np.concatenate(list(where.values())))
     predicted = []
     for probabilities in _stages(family, estimator, X):
@@ -175,11 +201,26 @@ def run_fits(trial: Trial, family: Family, data: Data, *, seed: int, threads: in
         train, _ = data.split(excluded)
         fit: dict[str, Any] = {"excluded": list(excluded), "curves": []}
         try:
-            ready, estimator = fit_candidate(
-                family, trial.candidate.params, stage=last, data=data, train=train, seed=seed, threads=threads
-            )
-            curves = curves_of(family, ready, estimator, data, scored)
-            fit["curves"] = [[list(choosers), curve] for choosers, curve in curves]
+            # A teacher's labels depend on who judges, so one fit cannot serve two questions then.
+            for some in [[choosers] for choosers in scored] if data.teaching else [scored]:
+                soft = None
+                if data.teaching:
+                    judges = tuple(who for who in excluded if who not in some[0])
+                    soft = data.teaching.of(judges, excluded)
+                ready, estimator = fit_candidate(
+                    family,
+                    trial.candidate.params,
+                    stage=last,
+                    data=data,
+                    train=train,
+                    seed=seed,
+                    threads=threads,
+                    soft=soft,
+                )
+                curves = curves_of(family, ready, estimator, data, some)
+                fit["curves"] += [[list(choosers), curve] for choosers, curve in curves]
+        except LeakError:
+            raise
         except Exception as error:  # whatever a library may raise belongs to this candidate alone
             fit["error"] = f"{type(error).__name__}: {error}"
         yield {**fit, "seconds": time.perf_counter() - began}
@@ -244,8 +285,9 @@ def fit_model(job: Job, family: Family, data: Data, recipe: Recipe, *, seed: int
     from ravdess.novelty import usual
 
     train, _ = data.split(job.excluded)
+    soft = data.teaching.of(job.excluded, job.excluded) if data.teaching else None
     ready, estimator = fit_candidate(
-        family, job.params, stage=job.stage, data=data, train=train, seed=seed, threads=threads
+        family, job.params, stage=job.stage, data=data, train=train, seed=seed, threads=threads, soft=soft
     )
     stage = {} if family.stage_parameter is None else {family.stage_parameter: job.stage}
     people, table = sorted(set(data.people[train].tolist())), isinstance(data.raw, np.ndarray)
