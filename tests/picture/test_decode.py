@@ -20,6 +20,7 @@ from ravdess.picture import frames, h264
 from ravdess.picture.decode import decoded
 from ravdess.picture.film import film as opened
 from ravdess.picture.planes import planes
+from tests.mutations import mutated
 from tests.picture.clips import drawn, film, plain
 
 
@@ -188,6 +189,17 @@ def test_damage_is_never_passed_off_as_a_picture() -> None:
         assert got.shape[1:] == pictures.shape[1:]
         assert len(got) >= len(pictures) - 1
     assert refused > 30
+
+
+def test_hostile_files_cost_a_reason_and_nothing_else() -> None:
+    whole = [film(12, container=container) for container in ("mp4", "matroska", "avi", "flv")]
+    outcomes: set[object] = set()
+    for content in mutated(whole, 120, seed=7):
+        try:
+            outcomes.add(frames(content).shape[1:3] != (0, 0))
+        except BadClip as error:
+            outcomes.add(str(error).partition(" ")[0])
+    assert len(outcomes) > 3
 
 
 def test_no_picture_track() -> None:

@@ -13,8 +13,10 @@ from ravdess.corpora import catalogue, choose
 from ravdess.errors import BadClip
 from ravdess.extract import Reject
 from ravdess.frames import FRAME_SETS, FrameSet, Pictures, frame_set
-from ravdess.picture import frames, pictures, stream
+from ravdess.picture import faces, frames, pictures, stream
 from ravdess.picture import take as take_module
+from ravdess.picture.decode import decoded
+from ravdess.picture.film import Film
 from ravdess.picture.preview import sheet
 from ravdess.picture.sets import crop, whole
 from tests.picture.clips import drawn, film
@@ -36,8 +38,12 @@ def clip() -> bytes:
 def test_one_decoding_gives_what_each_set_gives_alone(clip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = [made(clip, one)[0] for one in PICTURED]
     runs: list[Any] = []
-    real = take_module.decoded
-    monkeypatch.setattr(take_module, "decoded", lambda one, wanted: runs.append(wanted) or real(one, wanted))
+
+    def counted(one: Film, wanted: Any) -> Any:
+        runs.append(wanted)
+        return decoded(one, wanted)
+
+    monkeypatch.setattr(take_module, "decoded", counted)
     together = made(clip, *PICTURED)
     assert len(runs) == 1
     for one, by_itself, beside in zip(PICTURED, alone, together, strict=True):
@@ -99,13 +105,13 @@ def test_a_set_that_picks_nothing_is_refused() -> None:
 def test_a_long_clip_keeps_the_square_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(take_module, "SEEN", 3)
     waiting = []
-    real = take_module.faces.face
+    real = faces.face
 
     def face(seen: Any, how: Any) -> Any:
         waiting.append(len(seen))
         return real(seen, how)
 
-    monkeypatch.setattr(take_module.faces, "face", face)
+    monkeypatch.setattr(faces, "face", face)
     assert len(made(film(31), frame_set("face_48"))[0].frames) == 7
     assert waiting == [3]
 
