@@ -16,7 +16,7 @@ import numpy as np
 from ravdess.errors import BadClip
 from ravdess.picture import h264
 from ravdess.picture.film import Film, film
-from ravdess.picture.planes import Planes, planes
+from ravdess.picture.planes import Planes, planes, upright
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -111,6 +111,7 @@ def _chosen(one: Film, wanted: Collection[int]) -> Iterator[tuple[int, Planes]]:
     keep = h264.needed(one.roles, one.numbers, wanted) if one.by_time else b"\1" * len(one.roles)
     given = came = 0
     last = -1
+    turns: int | None = None
     for at, packet in enumerate(_packets(one)):
         if packet is not None:
             if not keep[at]:
@@ -128,7 +129,8 @@ def _chosen(one: Film, wanted: Collection[int]) -> Iterator[tuple[int, Planes]]:
             if number <= last:
                 raise BadClip(f"picture {number} comes after picture {last}; save the clip anew")
             last = number
-            yield number, planes(frame, one.pixel)
+            turns = upright(frame) if turns is None else turns
+            yield number, planes(frame, one.pixel, turns)
     if given - came > MISSING:
         raise BadClip(f"damaged: {given - came} of {given} pictures cannot be decoded")
 

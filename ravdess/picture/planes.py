@@ -100,7 +100,7 @@ class Planes(NamedTuple):
         return rgb
 
 
-def planes(frame: VideoFrame, sar: float = 1.0) -> Planes:
+def planes(frame: VideoFrame, sar: float = 1.0, turns: int | None = None) -> Planes:
     """The planes of a decoded frame, valid as long as they are held.
 
     Parameters
@@ -109,6 +109,9 @@ def planes(frame: VideoFrame, sar: float = 1.0) -> Planes:
         Of any pixel format: what is not 8-bit YUV or grey is converted first.
     sar : float > 0
         Width of a pixel over its height.
+    turns : int, optional
+        Quarter turns against the clock that set it upright, as `upright` tells them of a film's first picture. PyAV
+        ties a frame that is asked for it into a cycle, which is freed late: ask once a film.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def planes(frame: VideoFrame, sar: float = 1.0) -> Planes:
     """
     from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
-    turns = _turns(frame)
+    turns = upright(frame) if turns is None else turns
     kind = frame.format.name
     if frame.color_trc in _HIGH_RANGE:
         raise BadClip(f"high dynamic range ({_HIGH_RANGE[frame.color_trc]}); convert the clip to standard range first")
@@ -215,7 +218,7 @@ def _squared(stored: list[Image], sar: float, halved: int) -> list[Image]:
     return squared
 
 
-def _turns(frame: VideoFrame) -> int:
+def upright(frame: VideoFrame) -> int:
     """Quarter turns against the clock that set the picture upright."""
     side_data: Any = frame.side_data  # typed as a mapping of names, but it is a sequence
     matrix = next((data for data in side_data if data.type.name == "DISPLAYMATRIX"), None)
