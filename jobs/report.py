@@ -107,12 +107,8 @@ def _scoreboard(args: argparse.Namespace, store: Store) -> None:
 
 def _headlines(store: Store, runs: list[Run]) -> list[tuple[str, Any]]:
     """For each protocol, what inner folds would have chosen among all runs."""
-    from importlib import import_module
-    from importlib.util import find_spec
+    from ravdess.search.headline import headline
 
-    if not find_spec("ravdess.search.headline"):
-        return []
-    headline = import_module("ravdess.search.headline").headline
     protocols = sorted({str(run.summary["protocol"]) for run in runs if run.kind in ("plain", "enrolled")})
     return [(protocol, one) for protocol in protocols for one in headline(store, protocol=protocol)]
 

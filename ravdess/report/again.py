@@ -10,7 +10,7 @@ from ravdess.report.read import Run
 
 SAID: Final = (
     "ravdess", "families", "features", "fingerprint", "rows", "protocol", "folds", "choosers",
-    "seed", "samples", "grid", "search", "asha", "normalise",
+    "seed", "samples", "grid", "search", "asha", "normalise", "members",
 )  # fmt: skip
 """What of a request the command says; whatever else was asked is told beside it."""
 
@@ -22,6 +22,9 @@ def command(run: Run, store: str) -> str:
     """
     asked = run.request
     words = ["python", "jobs/tune.py", "--store", store, "--family", ",".join(asked["families"])]
+    if "members" in asked:
+        words += ["--members", ",".join(asked["members"]), "--seed", str(asked["seed"])]
+        return shlex.join([*words, *([] if run.name.endswith(_hash(asked)) else ["--run", run.name])])
     words += ["--features", str(asked["features"]), "--protocol", str(asked["protocol"])]
     if asked["protocol"] == "holdout":
         judges = sorted(group for fold in asked["folds"].values() for group in fold)

@@ -212,7 +212,7 @@ def _headline_rows(headlines: Sequence[tuple[str, Headline]]) -> list[Row]:
         rows.append(
             Row(
                 modality,
-                "headline: features and family chosen by inner folds",
+                "headline, chosen by inner folds",
                 f"{protocol}: {either.predictions['fold'].nunique()} folds",
                 str(len(people)),
                 _metrics(both[False].scores if False in both else None),

@@ -54,7 +54,7 @@ def intervals(
         top = Picture(0).legend([one.name for one in series])
     row = gap * len(series) + (26 if above else 10)
     gutter = 14 + 6.7 * min(LONGEST, max((len(one) for one in labels), default=0))
-    start, stop = (8.0 if above else gutter), float(WIDTH - (108 if single else 18))
+    start, stop = (14.0 if above else gutter), float(WIDTH - (108 if single else 18))
     bottom = top + row * len(labels) + 4
     scale, picture = Scale(0, 1, start, stop), Picture(bottom + 36)
     picture.x_axis(scale, bottom, top, axis, share)

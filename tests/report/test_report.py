@@ -274,3 +274,11 @@ def test_whatever_is_drawn_lies_inside_its_picture(whole: str) -> None:
             for axis, most in (("x", width), ("y", height)):
                 places = [float(one) for one in re.findall(rf' c?{axis}[12]?="([^"]+)"', svg)]
                 assert all(-0.01 <= place <= most + 0.01 for place in places)
+
+
+def test_the_command_of_a_fused_run_names_its_members(shelf: Store) -> None:
+    run = read_run(shelf, "many-toy")
+    asked = {"families": {"fusion": {}}, "members": {"a/svm": "0", "b/svm": "1"}, "seed": 4, "features": "x+y"}
+    told = command(dataclasses.replace(run, request=asked, trials=run.trials.iloc[:0]), "s")
+    assert told == "python jobs/tune.py --store s --family fusion --members a/svm,b/svm --seed 4 --run many-toy"
+    assert numbers.tried(run.trials.iloc[:0], "fusion") == []

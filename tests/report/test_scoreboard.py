@@ -81,7 +81,7 @@ def test_the_headline_comes_first_with_its_own_scores(shelf: Store) -> None:
     assert first.plain == first.enrolled
     assert first.plain["uar"].startswith(share3(scores["uar"]))
     page = scoreboard_page(found, "store")
-    assert page.index("headline: features and family chosen by inner folds") < page.index("Whisper")
+    assert page.index("headline, chosen by inner folds") < page.index("Whisper")
     assert found.drawn[0][0] == "Sound, headline, emobox"
 
 
