@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
     from ravdess.features import FeatureSet
 
-RAY_SECONDS: Final = 8.0
-"""What starting Ray and its Dataset takes on a laptop. Less work than that is sooner done without."""
+RAY_SECONDS: Final = 20.0
+"""Work that is worth a Ray on one machine, in seconds: its start then costs at most a fifth more."""
 _LOOK: Final = 0.5
 
 
 class Extraction:
     """The outcomes of all clips, each once, as they come.
 
-    On one machine plain processes begin at once. When what is left would take them longer than Ray takes to start,
-    Ray starts; they go on until it is there. Where a cluster is there already, or a process cannot load the sets, all
+    On one machine plain processes begin at once. When what is left would take them longer than `RAY_SECONDS`, Ray
+    starts; they go on until it is there. Where a cluster is there already, or a process cannot load the sets, all
     of it is Ray's; so is what a process that died or hung had in hand.
 
     Attributes
