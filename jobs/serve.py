@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravdess import terminal
@@ -61,7 +62,10 @@ def main(args: argparse.Namespace) -> int:
     store = Store(args.store)
     title = args.model or default_model(store).title
     bundle = load_model(store, title)
-    told = about(bundle, name=title, picture="This store has no picture model, so a face is found and not judged.")
+    shown_title = "/".join(Path(title).parts[-2:])  # of a folder, not where it lies
+    told = about(
+        bundle, name=shown_title, picture="This store has no picture model, so a face is found and not judged."
+    )
     token = args.token or ("" if args.host in LOCAL else secrets.token_urlsafe(16))
     house = House(Predictor(bundle), about=told)
     shown: list[str] = []

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ravdess.bundle import Bundle
 
-LIMITS = (
-    "Acted emotion, spoken in English by adults in a quiet studio, is all that such a model ever heard. It must not be "
-    "used to judge people: not at work, not at school, not for health, not by the police."
-)
+HEARD = "Acted emotion, performed in English by adults in a quiet studio, is all that it ever heard."
+FOR_NO_JUDGEMENT = "It must not be used to judge people: not at work, not at school, not for health, not by the police."
 
 
 def about(bundle: Bundle, *, name: str, picture: str) -> dict[str, Any]:
@@ -29,7 +27,7 @@ def about(bundle: Bundle, *, name: str, picture: str) -> dict[str, Any]:
         "enrolled": bundle.enrolled,
         "trained": _trained(bundle),
         "facts": [["Model", f"{name}: {bundle.family} on {bundle.features}"], *_judged(bundle), *_sure(bundle)],
-        "limits": LIMITS,
+        "limits": FOR_NO_JUDGEMENT if bundle.facts.get("made") else f"{HEARD} {FOR_NO_JUDGEMENT}",
         "licence": bundle.licence,
         "picture": picture,
     }
