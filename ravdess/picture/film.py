@@ -95,7 +95,7 @@ def film(source: bytes | str | os.PathLike[str]) -> Iterator[Film]:
             file = held.enter_context(_opened(source))
             demuxer = _demuxer(file)
             opened = held.enter_context(_looked_over(file, demuxer))
-            if any(not one.codec_context.width for one in opened.streams.video if one.codec_context):
+            if not all(getattr(one.codec_context, "width", True) for one in opened.streams.video):
                 opened = held.enter_context(_looked_over(file, demuxer, CODECS))  # the header does not tell the size
             one = _film(opened)
         except MemoryError as error:
