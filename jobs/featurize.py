@@ -1,9 +1,10 @@
-"""Turn clips into feature tables that pandas can read.
+"""Turn clips into feature tables that pandas can read, and into frames that numpy can map.
 
-Every clip of the source is read once; each take becomes one row of numbers in <store>/features/<set>. What stands
-already is left alone, so the same command goes on where it was interrupted, and says so when there is nothing to do.
-A file that cannot be used is named with its reason, and the run goes on. Without --source the made sample corpus
-is used: voices drawn by a program, for trying things out.
+Every clip of the source is read once; each take becomes one row of numbers in <store>/features/<set>, or a run of
+uint8 pictures in <store>/frames/<set>, whose index is such a table. What stands already is left alone, so
+the same command goes on where it was interrupted, and says so when there is nothing to do. A file that cannot be used
+is named with its reason, and the run goes on. Without --source the made sample corpus is used: voices and faces drawn
+by a program, for trying things out.
 
 With --import the numbers come from a table that someone else made (csv or Parquet, a row a clip): OpenFace action
 units, wav2vec 2.0 embeddings, … They become a feature set like any other, and take part in every search.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ravdess.corpora import Catalogue
     from ravdess.pipeline import Summary
     from ravdess.pipeline.imports import Imported
+    from ravdess.pipeline.shards import FrameSummary
 
 EXAMPLES = """
   python jobs/featurize.py --source ~/RAVDESS                     folders, zip files, in any nesting
@@ -31,6 +33,7 @@ EXAMPLES = """
   python jobs/featurize.py --features mfcc_stats,spectral_stats   on the made sample corpus
   python jobs/featurize.py --source ~/RAVDESS --verify            only count, beside the publisher's numbers
   python jobs/featurize.py --source ~/RAVDESS --preview 8          draw preview.png: faces and crops of eight takes
+  python jobs/featurize.py --source ~/RAVDESS --features face_96,face_48   pictures, as arrays beside an index
   python jobs/featurize.py --import openface=openface_au.csv      then: python jobs/tune.py --features openface
   ray submit cluster.yaml jobs/featurize.py -- --source /data/ravdess --store /data/store
 
@@ -52,7 +55,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--features",
         metavar="SET[,SET…]",
-        help="feature sets to compute from one reading of each file (default: mfcc_stats; none with --import)",
+        help="feature sets, and frame sets such as logmel or face_96, to make from one reading of each file "
+        "(default: mfcc_stats; none with --import)",
     )
     parser.add_argument("--corpus", help="whose naming rule the files follow (default: ravdess)")
     parser.add_argument(
@@ -104,6 +108,7 @@ def main(args: argparse.Namespace) -> int:
         return terminal.USAGE
     sample = "sample:" if args.preview is None else "sample:modalities=video-only"
     measured = bool(args.features or not args.imports)
+    tables, frames = _split(args.features) if measured else ([], [])
     if measured and not args.source:
         terminal.say("no --source: using the made sample corpus (voices drawn by a program, not recorded)")
     found = catalogue(args.source or sample, corpus=args.corpus) if measured or args.source else None
@@ -119,9 +124,14 @@ def main(args: argparse.Namespace) -> int:
         _merge(summary, _imports_as_json(imported))
         lines += _import_lines(imported, args.store)
     if found and measured:
-        made = _featurize(args, found)
-        _merge(summary, _as_json(made))
-        lines += _lines(made)
+        if tables:
+            made = _featurize(args, found, tables)
+            _merge(summary, _as_json(made))
+            lines += _lines(made)
+        if frames:
+            shards = _frames(args, found, frames)
+            _merge(summary, _frames_as_json(shards))
+            lines += _frame_lines(shards, args.store)
     terminal.close(summary, lines, as_json=args.json)
     refused = summary["rejects"] or any(made["rejects"] for made in summary["features"].values())
     return terminal.REJECTS if refused else terminal.DONE
@@ -156,46 +166,83 @@ def _import(args: argparse.Namespace, found: Catalogue | None) -> list[Imported]
     )
 
 
-def _featurize(args: argparse.Namespace, found: Catalogue) -> Summary:
+def _split(names: str | None) -> tuple[list[str], list[str]]:
+    """The feature sets and the frame sets among the names that were asked for. Raises UnknownName for neither."""
+    from ravdess.errors import UnknownName
+    from ravdess.features import FEATURE_SETS
+    from ravdess.frames import FRAME_SETS
+
+    asked = [name for name in (names or "mfcc_stats").split(",") if name]
+    for name in asked:
+        if name not in FEATURE_SETS and name not in FRAME_SETS:
+            raise UnknownName("feature set", name, [*FEATURE_SETS, *FRAME_SETS])
+    return [name for name in asked if name in FEATURE_SETS], [name for name in asked if name in FRAME_SETS]
+
+
+class _Shown:
+    """The progress of one part of the job; it begins when there is something to do."""
+
+    def __init__(self, label: str, unit: str) -> None:
+        self._label, self._unit, self._rejects = label, unit, 0
+        self._bar: terminal.Progress | None = None
+
+    def __enter__(self) -> _Shown:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(*error)
+
+    def begin(self, to_do: int, done: int) -> None:
+        self.__exit__(None, None, None)
+        terminal.say(f"{to_do:,} {self._unit} to do, {done:,} done before")
+        self._bar = terminal.Progress(self._label, total=to_do + done, done=done, unit=self._unit).__enter__()
+
+    def progress(self, clips: int, rejected: int) -> None:
+        self._rejects += rejected
+        if self._bar is not None:
+            self._bar.update(clips, note=f"{self._rejects} rejected" if self._rejects else "")
+
+
+def _asked(args: argparse.Namespace) -> dict[str, Any]:
+    """What features and frames are told alike."""
+    return {name: getattr(args, name) for name in ("every_file", "retry_rejects", "time_limit", "cpus")}
+
+
+def _featurize(args: argparse.Namespace, found: Catalogue, names: list[str]) -> Summary:
     from ravdess.pipeline import featurize
     from storage import Store
 
-    names = [name for name in (args.features or "mfcc_stats").split(",") if name]
-    bar: list[terminal.Progress] = []
+    with _Shown("featurize", "clips") as shown:
+        return featurize(found, Store(args.store), names, begin=shown.begin, progress=shown.progress, **_asked(args))
 
-    def begin(to_do: int, done: int) -> None:
-        terminal.say(f"{to_do:,} clips to do, {done:,} done before")
-        bar.append(terminal.Progress("featurize", total=to_do + done, done=done, unit="clips").__enter__())
 
-    rejects = 0
+def _frames(args: argparse.Namespace, found: Catalogue, names: list[str]) -> FrameSummary:
+    from ravdess.pipeline.shards import featurize_frames
+    from storage import Store
 
-    def progress(clips: int, rejected: int) -> None:
-        nonlocal rejects
-        rejects += rejected
-        bar[0].update(clips, note=f"{rejects} rejected" if rejects else "")
-
-    try:
-        return featurize(
-            found,
-            Store(args.store),
-            names,
-            every_file=args.every_file,
-            retry_rejects=args.retry_rejects,
-            time_limit=args.time_limit,
-            cpus=args.cpus,
-            begin=begin,
-            progress=progress,
+    with _Shown("frames", "takes") as shown:
+        return featurize_frames(
+            found, Store(args.store), names, begin=shown.begin, progress=shown.progress, room=_say_room, **_asked(args)
         )
-    finally:
-        for one in bar:
-            one.__exit__(None, None, None)
+
+
+def _say_room(need: Mapping[str, int], free: int | None) -> None:
+    sets = ", ".join(f"{name} {terminal.size(size)}" for name, size in need.items())
+    there = "" if free is None else f"; {terminal.size(free)} are free"
+    terminal.say(f"this will take about {terminal.size(sum(need.values()))} on disk ({sets}){there}")
 
 
 def _merge(summary: dict[str, Any], more: dict[str, Any]) -> None:
     """Put one part of the job's summary beside what stands in it."""
     for name, value in more.items():
         before = summary.get(name)
-        summary[name] = {**before, **value} if isinstance(before, dict) else before + value if before else value
+        if isinstance(before, dict):
+            summary[name] = {**before, **value}
+        elif isinstance(before, list):
+            summary[name] = before + [one for one in value if one not in before]
+        else:
+            summary[name] = before or value
 
 
 def _verify(found: Catalogue, *, as_json: bool) -> int:
@@ -211,6 +258,15 @@ def _as_json(summary: Summary) -> dict[str, object]:
             name: {"rows": made.rows, "computed": made.computed, "rejects": made.rejects, "path": made.path}
             for name, made in summary.features.items()
         },
+        "rejects": summary.rejects,
+        "notes": summary.notes,
+        "ray_started": summary.ray_started,
+    }
+
+
+def _frames_as_json(summary: FrameSummary) -> dict[str, object]:
+    return {
+        "features": {name: vars(made) for name, made in summary.frames.items()},
         "rejects": summary.rejects,
         "notes": summary.notes,
         "ray_started": summary.ray_started,
@@ -253,11 +309,31 @@ def _import_lines(imported: Sequence[Imported], store: str) -> list[str]:
     return lines + [f"search it: python jobs/tune.py --store {store} --features {name} --family svm" for name in names]
 
 
-def _lines(summary: Summary) -> list[str]:
+def _frame_lines(summary: FrameSummary, store: str) -> list[str]:
+    lines = _problem_lines(summary)
+    if not summary.ray_started:
+        lines.append("nothing to do: every take has its frames, or was rejected before")
+    lines += [
+        f"{name}: {made.rows:,} takes ({made.computed:,} new), {made.frames:,} frames, {terminal.size(made.bytes)}, "
+        f"{made.rejects:,} files rejected"
+        for name, made in summary.frames.items()
+    ]
+    name, made = next(iter(summary.frames.items()))
+    lines.append(f'its index: pandas.read_parquet("{made.path}"); its frames: numpy.load(…, mmap_mode="r") of _shards/')
+    lines.append(f'or: storage.Store("{store}").frames("{name}")[take] -> uint8 (n, height, width, channels)')
+    return lines
+
+
+def _problem_lines(summary: Summary | FrameSummary) -> list[str]:
     lines = [f"note: {note}" for note in summary.notes]
     lines += [f"rejected: {reject['source']}: {reject['reason']}" for reject in summary.rejects[:SHOWN]]
     if len(summary.rejects) > SHOWN:
         lines.append(f"rejected: … and {len(summary.rejects) - SHOWN} more; all stand in the table 'rejects'")
+    return lines
+
+
+def _lines(summary: Summary) -> list[str]:
+    lines = _problem_lines(summary)
     if not summary.tried:
         lines.append("nothing to do: every clip has its row, or was rejected before")
     for name, made in summary.features.items():

@@ -43,6 +43,10 @@ class WorkersFailed(RavdessError, RuntimeError):
     """Ray's workers do nothing at all, which is no fault of the clips."""
 
 
+class NoRoom(RavdessError, RuntimeError):
+    """What is asked for would not fit on the store's disk."""
+
+
 class LeakError(RavdessError, ValueError):
     """An actor or a take would stand on both sides of a split."""
 

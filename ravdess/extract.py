@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ravdess.errors import BadClip
 
 if TYPE_CHECKING:
     from ravdess.features import FeatureSet, Floats
+    from ravdess.frames import FrameSet, Pictures
+
+IN_MEMORY: Final = 32 * 1024**2
+"""Bytes of a local file above which it is decoded where it lies."""
 
 
 class Reject(NamedTuple):
@@ -65,6 +71,64 @@ def extract(source: str, sets: Sequence[FeatureSet], *, name: str = "") -> Extra
         return Extracted(digest, (Reject("read", "too large for this machine's memory"),) * len(sets))
     waves = {rate: resample(y, sr, rate) for rate in {one.sample_rate for one in sets}}
     return Extracted(digest, tuple(_compute(one, waves[one.sample_rate]) for one in sets))
+
+
+class Shown(NamedTuple):
+    """What one clip gave in frame sets: as `Extracted`, with Pictures for numbers."""
+
+    digest: str
+    values: tuple[Pictures | Reject, ...]
+
+
+def extract_frames(source: str, sets: Sequence[FrameSet], *, name: str = "") -> Shown:
+    """Read one file once and make every frame set of it; the sets are all made from sound, or all from pictures.
+
+    Parameters
+    ----------
+    source : str
+        An address that `ravdess.corpora.read_bytes` understands.
+    sets : sequence of FrameSet
+        One decoding serves them all.
+    name : str
+        The clip's name, for errors.
+
+    Returns
+    -------
+    Shown
+        Never raises for what a file holds: a clip that cannot be used becomes Rejects.
+    """
+    if all(one.modality == "sound" for one in sets):
+        heard = extract(source, cast("Any", sets), name=name)
+        return Shown(heard.digest, cast("Any", heard.values))
+    from ravdess.picture import pictures
+
+    digest = ""
+    try:
+        content, digest = _content(source)
+        return Shown(digest, tuple(pictures(content, sets, name=name)))
+    except BadClip as error:
+        return Shown(digest, (Reject("read", str(error)),) * len(sets))
+    except MemoryError:
+        return Shown(digest, (Reject("read", "too large for this machine's memory"),) * len(sets))
+    except (ValueError, ArithmeticError) as error:  # a clip nobody thought of costs one clip
+        return Shown(digest, (Reject("extract", f"{type(error).__name__}: {error}"),) * len(sets))
+
+
+def _content(source: str) -> tuple[bytes | str, str]:
+    """What to decode, and its SHA-256: a large local file by its path, everything else by its bytes."""
+    from ravdess.corpora.files import fitting, read_bytes
+
+    if source.startswith("/"):
+        try:
+            status = Path(source).stat()
+            if stat.S_ISREG(status.st_mode) and status.st_size > IN_MEMORY:
+                fitting(status.st_size)
+                with Path(source).open("rb") as file:
+                    return source, hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:  # reading says it better
+            pass
+    content = read_bytes(source)
+    return content, hashlib.sha256(content).hexdigest()
 
 
 def _compute(one: FeatureSet, y: Floats) -> Floats | Reject:

@@ -173,6 +173,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def size(count: float) -> str:
+    """Bytes as people say them: "340 kB", "12.1 MB", "3.4 GB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+
+
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
     """Rows as aligned plain text; numbers stand to the right."""
     cells = [[str(cell) for cell in row] for row in [header, *rows]]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ravdess.corpora import Catalogue
+    from ravdess.features import FeatureSet
     from storage import Store
 
 COMMIT_SECONDS: Final = 3.0
@@ -129,7 +130,9 @@ def featurize(
         )
 
 
-def _work(todo: Todo, *, time_limit: float, cpus: int | None, progress: Callable[[int, int], Any] | None) -> bool:
+def _work(
+    todo: Todo[FeatureSet], *, time_limit: float, cpus: int | None, progress: Callable[[int, int], Any] | None
+) -> bool:
     """Commit outcomes as they come, also those that had come when something went wrong. True if Ray was needed."""
     from ravdess.pipeline.work import Extraction
 

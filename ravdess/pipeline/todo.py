@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from ravdess.clips import CLIP_COLUMNS
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ravdess.corpora import Catalogue
     from ravdess.features import FeatureSet
+    from ravdess.frames import FrameSet
     from storage import Store, Table, Writer
 
     Mask = NDArray[np.bool_]
@@ -29,7 +30,10 @@ REJECTS_MADE: Final = "rejects/1"
 _FILE: Final = ("source", "quick_digest")
 
 
-class Todo:
+One = TypeVar("One", bound="FeatureSet | FrameSet")
+
+
+class Todo(Generic[One]):
     """The clips that the feature tables lack, and the tables, open for writing.
 
     The catalogue itself is recorded on the way: each usable file in the table ``clips``, each other in ``rejects``.
@@ -49,12 +53,20 @@ class Todo:
     notes : list of str
     """
 
+    folder = "features"
+    """Where the sets' tables lie in the store."""
+    made = "values"
+    """The column ``<made>:<set>`` of a batch that is null where a set has no row."""
+    shared: tuple[str, ...] = ("",)
+    """Fingerprints of rejects that speak against every set: what cannot be read, no set can be made of."""
+
     def __init__(
         self,
         catalogue: Catalogue,
         store: Store,
-        sets: Sequence[FeatureSet],
+        sets: Sequence[One],
         *,
+        modality: str = "sound",
         every_file: bool = False,
         retry_rejects: bool = False,
     ) -> None:
@@ -67,15 +79,14 @@ class Todo:
         self.notes: list[str] = []
         self._catalogue = catalogue
         suffix, self._key = ("_every_file", ("corpus", "clip")) if every_file else ("", ("corpus", "take"))
-        self.tables = {one.name: store.table(f"features/{one.name}{suffix}") for one in sets}
+        self.tables = {one.name: store.table(f"{self.folder}/{one.name}{suffix}") for one in sets}
         self._rejects = store.table("rejects")
         self._open = ExitStack()
         self._writers = {
-            one.name: self._writer(self.tables[one.name], row_schema(one.columns), self._key, one.fingerprint)
-            for one in sets
+            one.name: self._writer(self.tables[one.name], self.schema(one), self._key, one.fingerprint) for one in sets
         }
         self._reject_writer = self._writer(self._rejects, reject_schema(), (*_FILE, "fingerprint"), REJECTS_MADE)
-        self._chosen = choose(catalogue.clips, modality="sound", every_file=every_file)
+        self._chosen = choose(catalogue.clips, modality=modality, every_file=every_file)
         self._record(store)
         self.computed = {one.name: 0 for one in sets}
         wanted = np.zeros(self._chosen.num_rows, np.int64)
@@ -85,13 +96,14 @@ class Todo:
             if not retry_rejects:
                 lacking &= ~self._refused(one, known, self._chosen)
             wanted |= lacking.astype(np.int64) << place
+        self._wanted = wanted
         self.clips = self._chosen.append_column("wanted", pa.array(wanted))
         if not wanted.all():
             self.clips = self.clips.filter(pa.array(wanted != 0))
         self.done = self._chosen.num_rows - self.clips.num_rows
         _give_back()
 
-    def __enter__(self) -> Todo:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -111,15 +123,23 @@ class Todo:
         clips = self.clips.take(batch["row"])
         rejects = []
         for one in self.sets:
-            made = batch[f"values:{one.name}"].is_valid()
+            made = batch[f"{self.made}:{one.name}"].is_valid()
             if any(made.to_pylist()):
-                rows = _rows(clips.filter(made), batch.filter(made), one)
+                rows = self.rows(clips.filter(made), batch.filter(made), one)
                 self.computed[one.name] += self._writers[one.name].append(rows)
             refused = batch[f"stage:{one.name}"].is_valid()
-            rejects.append(_reject_rows(clips.filter(refused), batch.filter(refused), one))
+            rejects.append(_reject_rows(clips.filter(refused), batch.filter(refused), one, self.shared))
         self._append_rejects(pa.concat_tables(rejects))
 
-    def rejected(self, one: FeatureSet) -> int:
+    def schema(self, one: One) -> pa.Schema:
+        """Of a set's table."""
+        return row_schema(one.columns)
+
+    def rows(self, clips: pa.Table, batch: pa.Table, one: One) -> pa.Table:
+        """Rows of a set's table: the clips' columns, the digest of what was read, and what was made of it."""
+        return _rows(clips, batch, one)
+
+    def rejected(self, one: One) -> int:
         """Files of this catalogue that give no row of a set: refused by name, when read, or when computed."""
         known = self._known_rejects()
         suspects = self._suspects(known)
@@ -138,7 +158,7 @@ class Todo:
         rows = [
             {name: row[name] for name in ("clip", "source", "stage", "reason")}
             for row, file in zip(known.to_pylist(), _join(known, _FILE).to_pylist(), strict=True)
-            if file in lacking.get(row["fingerprint"], anywhere if not row["fingerprint"] else ())
+            if file in lacking.get(row["fingerprint"], anywhere if row["fingerprint"] in self.shared else ())
         ]
         named = self._catalogue.rejects.select(["clip", "source", "stage", "reason"]).to_pylist()
         return [*named, *sorted(rows, key=lambda row: (row["clip"], row["source"]))]
@@ -187,7 +207,7 @@ class Todo:
 
         return self._chosen.filter(pc.is_in(self._chosen["source"], value_set=known["source"].combine_chunks()))
 
-    def _lacking(self, one: FeatureSet, clips: pa.Table) -> Mask:
+    def _lacking(self, one: One, clips: pa.Table) -> Mask:
         """Which of the clips have no row in the set's table."""
         import numpy as np
         import pyarrow as pa
@@ -198,13 +218,13 @@ class Todo:
         mask[missing["place"].to_numpy()] = True
         return mask
 
-    def _refused(self, one: FeatureSet, known: pa.Table, clips: pa.Table) -> Mask:
+    def _refused(self, one: One, known: pa.Table, clips: pa.Table) -> Mask:
         """Which of the clips a known reject speaks against, for this set or for every one."""
         import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        about = known.filter(pc.is_in(known["fingerprint"], value_set=pa.array(["", one.fingerprint])))
+        about = known.filter(pc.is_in(known["fingerprint"], value_set=pa.array([*self.shared, one.fingerprint])))
         if not about.num_rows:
             return np.zeros(clips.num_rows, bool)
         return _among(_join(clips, _FILE), _join(about, _FILE))
@@ -223,7 +243,7 @@ def _give_back() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def count_rejects(batch: pa.Table, sets: Sequence[FeatureSet]) -> int:
+def count_rejects(batch: pa.Table, sets: Sequence[One]) -> int:
     """Clips in a table of outcomes that at least one set refused."""
     import pyarrow.compute as pc
 
@@ -240,12 +260,12 @@ def _any(masks: Sequence[Any]) -> Any:
     return together
 
 
-def row_schema(columns: Sequence[str]) -> pa.Schema:
-    """Of a feature table: the clip columns, then those float32 columns."""
+def row_schema(columns: Sequence[str], between: Sequence[tuple[str, Any]] = ()) -> pa.Schema:
+    """Of a feature table: the clip columns, then those float32 columns; `between` them others of their own type."""
     import pyarrow as pa
 
     clip = [(name, pa.int8() if name == "repetition" else pa.string()) for name in CLIP_COLUMNS]
-    return pa.schema([*clip, *((name, pa.float32()) for name in columns)])
+    return pa.schema([*clip, *between, *((name, pa.float32()) for name in columns)])
 
 
 def reject_schema() -> pa.Schema:
@@ -272,20 +292,26 @@ def _among(values: pa.Array, others: pa.Array) -> Mask:
     return np.asarray(pc.is_in(values, value_set=others), dtype=bool)
 
 
-def _rows(clips: pa.Table, batch: pa.Table, one: FeatureSet) -> pa.Table:
+def _rows(clips: pa.Table, batch: pa.Table, one: One) -> pa.Table:
     """Rows of a feature table: the clip's columns, the digest of what was read, and the numbers."""
     import numpy as np
     import pyarrow as pa
 
     values = batch[f"values:{one.name}"].combine_chunks()
     numbers = np.ascontiguousarray(values.flatten().to_numpy().reshape(len(values), -1).T)
-    columns = {name: clips[name] for name in CLIP_COLUMNS if name != "source_digest"}
-    columns["source_digest"] = batch["digest"]
+    columns = clip_columns(clips, batch)
     columns |= {name: pa.array(column) for name, column in zip(one.columns, numbers, strict=True)}
     return pa.table(columns, schema=row_schema(one.columns))
 
 
-def _reject_rows(clips: pa.Table, batch: pa.Table, one: FeatureSet) -> pa.Table:
+def clip_columns(clips: pa.Table, batch: pa.Table) -> dict[str, Any]:
+    """CLIP_COLUMNS, with the digest of what was read."""
+    columns = {name: clips[name] for name in CLIP_COLUMNS if name != "source_digest"}
+    columns["source_digest"] = batch["digest"]
+    return columns
+
+
+def _reject_rows(clips: pa.Table, batch: pa.Table, one: One, shared: Sequence[str]) -> pa.Table:
     """Rows of the table of rejects, but for `when`. What reading refuses, every feature set would refuse."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -297,6 +323,6 @@ def _reject_rows(clips: pa.Table, batch: pa.Table, one: FeatureSet) -> pa.Table:
             **{name: clips[name] for name in ("clip", *_FILE)},
             "stage": stage,
             "reason": batch[f"reason:{one.name}"],
-            "fingerprint": pc.if_else(of_set, one.fingerprint, ""),
+            "fingerprint": pc.if_else(of_set, one.fingerprint, next(iter(shared), one.fingerprint)),
         }
     )

@@ -1,0 +1,46 @@
+"""Blocks of work through Ray Data, each in a task of its own; what a dead worker had is missing from what comes."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def run(
+    blocks: Sequence[pa.Table], work: Callable[..., Iterator[pa.Table]], *, block_bytes: int = 2**27, **given: Any
+) -> Iterator[pa.Table]:
+    """``work(block, **given)`` for every block, in some order.
+
+    Parameters
+    ----------
+    blocks : sequence of pyarrow.Table
+    work : callable
+        Yields tables.
+    block_bytes : int > 0
+        What a task yields is handed on when it has so many bytes, or the task ends.
+
+    Yields
+    ------
+    pyarrow.Table
+    """
+    import ray.data
+    from ray.util.annotations import RayDeprecationWarning
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.max_errored_blocks = -1  # a dead worker costs its block, not the run; the caller sees what is missing
+    context.target_max_block_size = block_bytes
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it reports each block that will be tried again
+    with warnings.catch_warnings():
+        # Ray announces that remote arguments will be named ones, but has no such name for `max_retries` yet.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        dataset = ray.data.from_blocks(list(blocks)).map_batches(
+            work, batch_size=None, batch_format="pyarrow", fn_kwargs=given, max_retries=0
+        )
+    yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
