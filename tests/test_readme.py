@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from ravdess.corpora import catalogue
-from ravdess.extract import extract
-from ravdess.features import feature_set
-from ravdess.pipeline.outcomes import Outcome, outcomes_table
-from ravdess.pipeline.todo import Todo
-from storage import Store
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -28,14 +22,11 @@ COMMANDS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store/ of made clips, as the jobs would leave it."""
+def folder(tmp_path_factory: pytest.TempPathFactory, made_store: Path, made_clips: list[Path]) -> Path:
+    """A folder with a store/ of made clips, as the jobs would leave it, and a clip."""
     folder = tmp_path_factory.mktemp("readme")
-    sets = [feature_set("mfcc_stats")]
-    with Todo(catalogue("sample:actors=2,takes=8"), Store(folder / "store"), sets) as todo:
-        sources = todo.clips["source"].to_pylist()
-        done = [Outcome(row, *extract(source, sets)) for row, source in enumerate(sources)]
-        todo.commit([outcomes_table(sets, done)])
+    shutil.copytree(made_store, folder / "store")
+    shutil.copy(made_clips[0], folder / "clip.wav")
     return folder
 
 
