@@ -129,7 +129,9 @@ class House:
         return answer
 
     async def enrol(self, visitor: object, utterances: Sequence[Floats]) -> Any:
-        """A speaker's own unlabelled utterances, made ready for `judge`. Raises BadTable when they are too few."""
+        """A speaker's own unlabelled utterances, made ready for `judge`. Raises BadTable when there are none."""
+        if not utterances:
+            raise BadTable("no voice was heard in that minute: see that the microphone is on, then begin again")
         some = [(y, SAMPLE_RATE) for y in utterances]
         return await self._desk.ask(visitor, lambda: lambda: self._predictor.enrolment(some), urgent=True)
 
