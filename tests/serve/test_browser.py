@@ -35,12 +35,18 @@ class Seen:
     """A page, and what it did that it should not."""
 
     def __init__(self, page: Any, address: str) -> None:
-        self.page, self.trouble = page, []
+        self.page = page
+        self.trouble: list[str] = []
         home = address.partition("#")[0]
-        page.on("console", lambda told: told.type in ("error", "warning") and self.trouble.append(told.text))
-        page.on("pageerror", lambda error: self.trouble.append(str(error)))
-        page.on("request", lambda asked: asked.url.startswith((home, "blob:")) or self.trouble.append(asked.url))
+        page.on("console", lambda told: self.note(told.text, wrong=told.type in ("error", "warning")))
+        page.on("pageerror", lambda error: self.note(str(error), wrong=True))
+        page.on("request", lambda asked: self.note(asked.url, wrong=not asked.url.startswith((home, "blob:"))))
         page.goto(address)
+
+    def note(self, what: str, *, wrong: bool) -> None:
+        """Remember what should not be."""
+        if wrong:
+            self.trouble.append(what)
 
 
 class Browser:
@@ -103,7 +109,7 @@ def as_camera(film: bytes, to: Path) -> Path:
     import av
     import cv2
 
-    with av.open(io.BytesIO(film)) as file, to.open("wb") as camera:
+    with av.open(io.BytesIO(film), "r") as file, to.open("wb") as camera:
         for frame in file.decode(video=0):
             camera.write(cv2.imencode(".jpg", cv2.resize(frame.to_ndarray(format="bgr24"), (640, 360)))[1].tobytes())
     return to
@@ -115,7 +121,7 @@ def listening_model(paths: list[Path], corpus: str) -> Bundle:
     X = np.array([extract(str(path), [one]).values[0] for path in paths])
     emotion = np.array([EMOTIONS[int(path.stem[6:8]) - 1] for path in paths])
     actor = np.array([path.stem[-2:] for path in paths])
-    named = {"features": one.name, "fingerprint": one.fingerprint, "columns": one.columns}
+    named: dict[str, Any] = {"features": one.name, "fingerprint": one.fingerprint, "columns": one.columns}
     return fitted((X, emotion, actor), corpora=(corpus,), **named)
 
 
@@ -210,7 +216,7 @@ def test_a_file_that_is_none_is_said_and_leaves_the_page_whole(
 
 
 def test_it_fits_a_phone(browser: Browser, said: tuple[Path, Any]) -> None:
-    options = {"viewport": {"width": 360, "height": 760}, "device_scale_factor": 2, "is_mobile": True}
+    options: dict[str, Any] = {"viewport": {"width": 360, "height": 760}, "device_scale_factor": 2, "is_mobile": True}
     with browser.open(**options, has_touch=True) as page:
         page.set_input_files("#file", said[0])
         page.wait_for_selector("html[data-file]")

@@ -27,7 +27,11 @@ def test_a_newer_live_question_replaces_the_one_that_waits() -> None:
         go = threading.Event()
         busy = asyncio.create_task(desk.ask("x", lambda: lambda: str(go.wait(10)), urgent=True))
         await asyncio.sleep(0.05)
-        asked = [asyncio.create_task(desk.ask("a", lambda n=n: lambda: f"live {n}", urgent=False)) for n in range(5)]
+
+        def live(number: int) -> Callable[[], Callable[[], str]]:
+            return lambda: lambda: f"live {number}"
+
+        asked = [asyncio.create_task(desk.ask("a", live(number), urgent=False)) for number in range(5)]
         await asyncio.sleep(0.05)
         go.set()
         assert await asyncio.gather(*asked) == [None] * 4 + ["live 4"]

@@ -21,7 +21,8 @@ CLIP = Clip.parse("03-01-05-01-01-01-03")
 
 
 def pcm(y: np.ndarray) -> bytes:
-    return (np.clip(y, -1, 1) * 32_767).astype("<i2").tobytes()
+    samples: bytes = (np.clip(y, -1, 1) * 32_767).astype("<i2").tobytes()
+    return samples
 
 
 def heard(rate: int, sound: bytes, piece: int, **options: float) -> tuple[Hearing, list[tuple[Turn, Utterance]], bytes]:

@@ -115,7 +115,7 @@ def _face() -> tuple[bytes, list[list[float]]]:
     from ravdess.serve.looking import look
 
     film = sample.make(Clip.parse("01-01-03-01-01-01-02"), height=180)
-    with av.open(io.BytesIO(film)) as file:
+    with av.open(io.BytesIO(film), "r") as file:
         for number, frame in enumerate(file.decode(video=0)):
             jpeg = cv2.imencode(".jpg", frame.to_ndarray(format="bgr24"))[1].tobytes()
             boxes = look(jpeg)[0]["boxes"]

@@ -41,7 +41,8 @@ def visit(client: TestClient, *, token: str = "") -> Iterator[WebSocketTestSessi
 
 def pcm(y: NDArray[Any]) -> bytes:
     """-1 ... 1 as 16-bit samples."""
-    return (np.clip(y, -1, 1) * 32_768).round().clip(-32_768, 32_767).astype("<i2").tobytes()
+    samples: bytes = (np.clip(y, -1, 1) * 32_768).round().clip(-32_768, 32_767).astype("<i2").tobytes()
+    return samples
 
 
 def pieces(y: NDArray[Any]) -> Iterator[bytes]:
