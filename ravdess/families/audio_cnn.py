@@ -1,0 +1,22 @@
+"""Family `audio_cnn`: convolutions over time on log-mel windows.
+
+Variation while training: moved in time, louder or softer, SpecAugment, mixup.
+"""
+
+from __future__ import annotations
+
+from ravdess.families import FAMILIES
+from ravdess.families.training import DEFAULTS, SPACE, Course
+from ravdess.families.views import HEARD, HEARD_SPACE, WINDOWS, refuse_pictures
+from ravdess.networks import audio_cnn as network
+
+COURSE = Course(
+    name=network.NAME,
+    network=network.build,
+    views=WINDOWS,
+    space={**network.SPACE, **HEARD_SPACE, **SPACE},
+    defaults={"epochs": 60, **network.DEFAULTS, **HEARD, **DEFAULTS, "learning_rate": 2e-3, "batch_size": 16},
+    stages=(20, 40, 60),
+)
+
+FAMILIES.register(COURSE.family(refuse_pictures))

@@ -1,0 +1,80 @@
+"""Half-made trainings: one file a fit, named by all that fixes it, so that a killed training goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ravdess.families.space import Params
+    from ravdess.takes import Takes
+
+EVERY: Final = 60.0
+"""Seconds between two states: what a kill may lose."""
+LOOKED_AT: Final = 32
+"""Takes whose bytes tell one set of takes from another; their lengths and labels all do."""
+
+
+class Scratch(Protocol):
+    """Where states are kept: a folder whose files appear whole, as a store's do."""
+
+    def exists(self, name: str) -> bool: ...
+    def read(self, name: str) -> bytes: ...
+    def write(self, name: str, data: bytes) -> None: ...
+    def remove(self, name: str) -> None: ...
+
+
+def identity(
+    family: str, params: Params, seed: int, takes: Takes, y: NDArray[np.str_], weight: NDArray[np.float64]
+) -> str:
+    """24 hex digits of everything that fixes a fit."""
+    import keras
+
+    told = {"family": family, "params": params, "seed": seed, "keras": keras.__version__, "shape": list(takes.shape)}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    digest.update("\x1f".join(y.tolist()).encode())
+    for numbers in (weight, np.asarray(takes.counts, dtype=np.int64)):
+        digest.update(np.ascontiguousarray(numbers).tobytes())
+    for at in np.unique(np.linspace(0, len(takes) - 1, LOOKED_AT).astype(int)).tolist():
+        digest.update(np.ascontiguousarray(takes[at]).tobytes())
+    return digest.hexdigest()[:24]
+
+
+class Checkpoint:
+    """The state of one fit: the step that it reached, arrays, and the stages that it passed."""
+
+    def __init__(self, scratch: Scratch | None, name: str) -> None:
+        self._scratch, self._name = scratch, f"{name}.npz"
+
+    def write(self, done: int, state: list[NDArray[Any]], stages: list[list[NDArray[Any]]]) -> None:
+        """Keep the state after `done` steps."""
+        if self._scratch is None:
+            return
+        out = io.BytesIO()
+        named = {f"s{at}": array for at, array in enumerate(state)}
+        named |= {f"t{stage}_{at}": array for stage, arrays in enumerate(stages) for at, array in enumerate(arrays)}
+        np.savez(out, done=np.array([done, len(state), len(stages), len(stages[0]) if stages else 0]), **named)  # type: ignore[arg-type]  # its stub takes the first name for allow_pickle
+        self._scratch.write(self._name, out.getvalue())
+
+    def read(self) -> tuple[int, list[NDArray[Any]], list[list[NDArray[Any]]]] | None:
+        """What was kept; None when there is nothing, or nothing whole."""
+        if self._scratch is None or not self._scratch.exists(self._name):
+            return None
+        try:
+            with np.load(io.BytesIO(self._scratch.read(self._name)), allow_pickle=False) as kept:
+                done, size, stages, each = kept["done"].tolist()
+                state = [kept[f"s{at}"] for at in range(size)]
+                return done, state, [[kept[f"t{stage}_{at}"] for at in range(each)] for stage in range(stages)]
+        except Exception:  # a damaged state is no state: the fit begins anew
+            return None
+
+    def remove(self) -> None:
+        """Forget the state, which is of no use any more."""
+        if self._scratch is not None and self._scratch.exists(self._name):
+            self._scratch.remove(self._name)

@@ -1,0 +1,20 @@
+"""Family `temporal`: a GRU or attention over the frames of a take, in order."""
+
+from __future__ import annotations
+
+from ravdess.families import FAMILIES
+from ravdess.families.training import DEFAULTS, SPACE, Course
+from ravdess.families.views import SEQUENCES, refuse_sound
+from ravdess.networks import temporal as network
+from ravdess.networks.separable_cnn import SMALLEST
+
+COURSE = Course(
+    name=network.NAME,
+    network=network.build,
+    views=SEQUENCES,
+    space={**network.SPACE, **SPACE},
+    defaults={"epochs": 30, **network.DEFAULTS, **DEFAULTS, "batch_size": 16},
+    stages=(5, 10, 20, 30),
+)
+
+FAMILIES.register(COURSE.family(refuse_sound(SMALLEST)))
