@@ -21,6 +21,7 @@ from ravdess.clips import CLIP_COLUMNS, Clip
 from ravdess.corpora.contract import check_corpus
 from ravdess.errors import BadBundle, BadClip, BadParameter, UnknownName
 from ravdess.families import FAMILIES
+from ravdess.families.contract import check_frames_family
 from ravdess.families.space import draw, grid_around
 from ravdess.features import FEATURE_SETS
 from ravdess.frames import FRAME_SETS, INDEX_COLUMNS, MODALITIES, Pictures
@@ -177,11 +178,17 @@ def _check_pictures(frame_set: FrameSet, made: Pictures) -> None:
     assert np.isfinite(facts).all(), f"{name} gives a fact that is not finite: {facts}"
 
 
-def check_family(family: Family) -> None:
-    """Raise AssertionError, saying which promise of `Family` or `Estimator` is broken."""
+def check_family(family: Family, *, lent: Any = None) -> None:
+    """Raise AssertionError, saying which promise of `Family` or `Estimator` is broken.
+
+    `lent` is the store with the model that the family begins with, if it does.
+    """
     assert FAMILIES[family.name] is family, f"{family.name!r} is not registered under its name"
     assert re.fullmatch("[a-z][a-z0-9_]*", family.name), f"{family.name!r} is no lower-case word"
     _check_space(family)
+    if family.input == "frames":
+        check_frames_family(family, lent=lent)
+        return
     _check_fit(family)
     _check_repeats(family)
     _check_weights(family)

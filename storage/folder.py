@@ -64,6 +64,10 @@ class Folder:
             self._swept = True
         self._files.put(path, data)
 
+    def remove(self, name: str) -> None:
+        """Delete the file, if it is there."""
+        self._files.delete(self._inside(name))
+
     def read_table(self, name: str) -> pa.Table:
         """The rows of a Parquet file. Raises NotFound."""
         import pyarrow as pa

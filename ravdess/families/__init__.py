@@ -80,9 +80,12 @@ class Family:
         The values of `stage_parameter` that are compared, ascending; empty when there are none.
     input : "table" or "frames"
         What the estimator is given: rows of a feature set, or takes of a frame set. `build` of a family that takes
-        frames knows one argument more, ``scratch``, where an interrupted training is kept (`families.scratch`).
+        frames knows two arguments more: ``scratch``, where an interrupted training is kept (`families.checkpoint`), and
+        ``lent``, a store that may hold a model to begin with.
     unfit : callable
         ``unfit(shape) -> str``: why frames of that (h, w, c) cannot be used; "" when they can.
+    needs : callable or None
+        ``needs(store)`` raises `NoModel`, which says how to make it, when a model to begin with is absent.
     """
 
     name: str
@@ -94,6 +97,7 @@ class Family:
     stages: Sequence[int] = ()
     input: str = "table"
     unfit: Callable[[Shape], str] = lambda shape: ""
+    needs: Callable[[Any], None] | None = None
 
     def refusal(self, shape: Shape | None) -> str:
         """Why this family cannot use frames of `shape`, or a feature table (None), as a clause; "" when it can."""

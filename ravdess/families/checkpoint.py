@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -31,7 +33,7 @@ class Scratch(Protocol):
 
 
 def identity(
-    family: str, params: Params, seed: int, takes: Takes, y: NDArray[np.str_], weight: NDArray[np.float64]
+    family: str, params: Params, *, seed: int, takes: Takes, y: NDArray[np.str_], weight: NDArray[np.float64]
 ) -> str:
     """24 hex digits of everything that fixes a fit."""
     import keras
@@ -49,18 +51,26 @@ def identity(
 class Checkpoint:
     """The state of one fit: the step that it reached, arrays, and the stages that it passed."""
 
-    def __init__(self, scratch: Scratch | None, name: str) -> None:
-        self._scratch, self._name = scratch, f"{name}.npz"
+    def __init__(self, scratch: Scratch | None = None, name: str = "", every: float = EVERY) -> None:
+        self._scratch, self._name, self._every = scratch, f"{name}.npz", every
+        self._due = time.monotonic() + every
 
-    def write(self, done: int, state: list[NDArray[Any]], stages: list[list[NDArray[Any]]]) -> None:
-        """Keep the state after `done` steps."""
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write: never so often that it would cost more than a twentieth of the training."""
+        return self._scratch is not None and time.monotonic() >= self._due
+
+    def write(self, done: int, state: Sequence[Any], stages: list[list[NDArray[Any]]]) -> None:
+        """Keep the state after `done` steps: variables, and the weights of each stage."""
         if self._scratch is None:
             return
-        out = io.BytesIO()
-        named = {f"s{at}": array for at, array in enumerate(state)}
+        began, out = time.monotonic(), io.BytesIO()
+        named = {f"s{at}": variable.numpy() for at, variable in enumerate(state)}
         named |= {f"t{stage}_{at}": array for stage, arrays in enumerate(stages) for at, array in enumerate(arrays)}
         np.savez(out, done=np.array([done, len(state), len(stages), len(stages[0]) if stages else 0]), **named)  # type: ignore[arg-type]  # its stub takes the first name for allow_pickle
         self._scratch.write(self._name, out.getvalue())
+        now = time.monotonic()
+        self._due = now + max(self._every, 20 * (now - began))
 
     def read(self) -> tuple[int, list[NDArray[Any]], list[list[NDArray[Any]]]] | None:
         """What was kept; None when there is nothing, or nothing whole."""

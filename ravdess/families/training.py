@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -87,7 +86,7 @@ class Course:
     freeze : callable or None
         ``freeze(model, frozen)``, done with True for the first ``params["frozen"]`` epochs.
     borrow : callable or None
-        ``borrow(model, lent)``: give a new network weights that others trained.
+        ``borrow(model, lent, params)``: give a new network weights that others trained.
     """
 
     name: str
@@ -97,7 +96,7 @@ class Course:
     defaults: Params
     stages: Sequence[int]
     freeze: Callable[[Any, bool], None] | None = None
-    borrow: Callable[[Any, Any], None] | None = None
+    borrow: Callable[[Any, Any, Params], None] | None = None
 
     def family(self, unfit: Callable[[Shape], str], **more: Any) -> Family:
         """The family that this course makes."""
@@ -109,7 +108,7 @@ class Course:
             scratch: checkpoints.Scratch | None = None,
             lent: Any = None,
         ) -> Network:
-            return Network(self, params, seed, threads, scratch, lent)
+            return Network(self, params, seed, threads, scratch=scratch, lent=lent)
 
         def load(folder: Path) -> Network:
             return _load(self, folder)
@@ -151,13 +150,14 @@ class Network:
         params: Params,
         seed: int = 0,
         threads: int = 1,
+        *,
         scratch: checkpoints.Scratch | None = None,
         lent: Any = None,
     ) -> None:
         self.params = settle(course.name, course.space, course.defaults, params)
         self.seed, self.threads = seed, threads
         self._course, self._scratch, self._lent = course, scratch, lent
-        self._kept = checkpoints.Checkpoint(None, "")
+        self.kept = checkpoints.Checkpoint()
         self._model: Any = None
         self._stages: list[list[NDArray[Any]]] = []
 
@@ -174,11 +174,12 @@ class Network:
         with tf.device(where), precision(keras, where):
             model = course.network(keras, takes.shape, k, params, self.seed)
             if course.borrow is not None:
-                course.borrow(model, self._lent)
+                course.borrow(model, self._lent, params)
             optimiser = AdamW(tf, model, number(params, "weight_decay"))
             if self._scratch is not None:
-                name = checkpoints.identity(course.name, params, self.seed, takes, np.asarray(y, dtype=np.str_), weight)
-                self._kept = checkpoints.Checkpoint(self._scratch, name)
+                words = np.asarray(y, dtype=np.str_)
+                name = checkpoints.identity(course.name, params, seed=self.seed, takes=takes, y=words, weight=weight)
+                self.kept = checkpoints.Checkpoint(self._scratch, name, self.every)
             weights = self._train(tf, model, optimiser, plan)
         self._judged = optimiser.judged
         if where != "CPU:0":  # what was trained in half precision is asked in whole
@@ -196,13 +197,12 @@ class Network:
         course = self._course
         epochs, frozen = whole(self.params, "epochs"), int(number(self.params, "frozen")) if course.freeze else 0
         stages, done, self._stages = reached(course.stages, epochs), 0, []
-        if (kept := self._kept.read()) is not None:
+        if (kept := self.kept.read()) is not None:
             done, state, self._stages = kept
             for variable, value in zip(optimiser.state, state, strict=True):
                 variable.assign(value)
         shape = (None, *course.views.shape(plan.takes.shape, self.params))
         steps: dict[bool, Callable[[Any, Any, Any], None]] = {}
-        saved = time.monotonic()
         for at, (pictures, targets) in plan.batches(done, epochs * plan.steps):
             epoch = at // plan.steps
             if (cold := epoch < frozen) not in steps:
@@ -213,14 +213,9 @@ class Network:
             steps[cold](tf.constant(pictures), tf.constant(targets), tf.constant(rate, tf.float32))
             if (at + 1) % plan.steps == 0 and epoch + 1 in stages:
                 self._stages.append([mean.numpy() for mean in optimiser.means])
-            if time.monotonic() - saved >= self.every or at + 1 == epochs * plan.steps:
-                self._kept.write(at + 1, [variable.numpy() for variable in optimiser.state], self._stages)
-                saved = time.monotonic()
+            if self.kept.due or at + 1 == epochs * plan.steps:
+                self.kept.write(at + 1, optimiser.state, self._stages)
         return self._stages[-1]
-
-    def forget(self) -> None:
-        """Remove the fit's state from the scratch folder: the model is kept elsewhere."""
-        self._kept.remove()
 
     def predict_proba(self, X: Takes | Sequence[Any]) -> NDArray[np.float64]:
         tf, _ = tensorflow(self.threads)

@@ -121,15 +121,16 @@ def masked(view: Floats, params: Params, rng: Random) -> Floats:
 
 
 def _heard(take: Pictures, params: Params, rng: Random) -> Floats:
-    view = window(take, whole(params, "length"), rng.random()).astype(np.float32)
+    thinned = take[int(rng.integers(min(whole(params, "step"), len(take)))) :: whole(params, "step")]
+    view = window(thinned, whole(params, "length"), rng.random()).astype(np.float32)
     view += np.float32(rng.normal() * number(params, "gain"))
     return masked(view, params, rng)
 
 
 def _windows(take: Pictures, params: Params) -> Pictures:
-    length = whole(params, "length")
-    places = (0.0, 0.5, 1.0) if len(take) > length else (0.0, 0.5)
-    return np.stack([window(take, length, at) for at in places])
+    length, thinned = whole(params, "length"), take[:: whole(params, "step")]
+    places = (0.0, 0.5, 1.0) if len(thinned) > length else (0.5,)
+    return np.stack([window(thinned, length, at) for at in places])
 
 
 HEARD_SPACE: Final[Space] = {
@@ -138,8 +139,9 @@ HEARD_SPACE: Final[Space] = {
     "time_mask": Integer(0, 48, step=10.0),
     "mixup": Real(0.0, 0.5, step=0.15),
 }
-HEARD: Final[Params] = {"gain": 6.0, "band_mask": 8, "time_mask": 10, "mixup": 0.0}
-"""How sound is varied: `gain` in bytes, the masks' widest stripes in bands and frames."""
+HEARD: Final[Params] = {"gain": 6.0, "band_mask": 8, "time_mask": 10, "mixup": 0.0, "step": 2}
+"""How sound is varied: `gain` in bytes, the masks' widest stripes in bands and frames, of which every
+`step`-th is used."""
 WINDOWS: Final = Views(shape=lambda frame, params: (whole(params, "length"), frame[0], 1), draw=_heard, all=_windows)
 """Windows of `length` frames of sound, moved in time, louder or softer by `gain` bytes (a deviation), and masked."""
 

@@ -3,8 +3,9 @@
 Each module has ``SPACE`` and ``DEFAULTS`` (the parameters that shape the graph, as a family's) and
 ``build(keras, shape, classes, params, seed)``, which gives a `keras.Model` from pictures of `shape` [(height, width,
 channels), values 0 … 255, uint8 or float] to logits [shape=(batch, classes)]. The rescaling stands in the graph, so
-frames go in as they lie in a shard. `audio_cnn` and `audio_rnn` take windows of sound instead, (length, bands, 1). Layers carry fixed names, and every random part is seeded by its place: a process
-may build many, in any order, and each comes out the same.
+frames go in as they lie in a shard. `audio_cnn` and `audio_rnn` take windows of sound instead, (length, bands, 1).
+Layers carry fixed names, and every random part is seeded by its place: a process may build many, in any order, and
+each comes out the same.
 """
 
 from typing import Final

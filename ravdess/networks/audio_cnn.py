@@ -27,7 +27,7 @@ SPACE: Final[Space] = {
     "depth": Integer(2, 5, step=1.0),
     "dropout": Real(0.1, 0.6, step=0.15),
 }
-DEFAULTS: Final[Params] = {"kind": "plain", "width": 96, "depth": 3, "dropout": 0.3, "length": 192}
+DEFAULTS: Final[Params] = {"kind": "plain", "width": 96, "depth": 3, "dropout": 0.3, "length": 112}
 
 
 def build(keras: Any, shape: tuple[int, int, int], classes: int, params: Params, seed: int) -> Any:

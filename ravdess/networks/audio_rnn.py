@@ -22,7 +22,7 @@ SPACE: Final[Space] = {
     "units": Choice((32, 48, 64, 96)),
     "dropout": Real(0.1, 0.6, step=0.15),
 }
-DEFAULTS: Final[Params] = {"width": 96, "units": 48, "dropout": 0.3, "length": 192}
+DEFAULTS: Final[Params] = {"width": 96, "units": 48, "dropout": 0.3, "length": 112}
 
 
 def build(keras: Any, shape: tuple[int, int, int], classes: int, params: Params, seed: int) -> Any:

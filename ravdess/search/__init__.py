@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ravdess.errors import BadTable, SearchFailed, UnknownName
+from ravdess.errors import BadTable, NoModel, SearchFailed, UnknownName
 from ravdess.search.asked import LEAKY, deal, make_request, run_name
 from ravdess.search.explore import Explorer
 from ravdess.search.ledger import Ledger, unfinished_like
@@ -133,13 +133,15 @@ def search(
         `run` was begun with another request.
     SearchFailed
         No family had a candidate that could be fitted.
+    NoModel
+        A family begins with a model that the store lacks; the message says how to make it.
     MissingExtra
         `search="optuna"` without Optuna.
     """
     from importlib.metadata import version
 
     from ravdess.bundle_files import versions
-    from ravdess.families import check_input, families_for
+    from ravdess.families import check_input, families_for, family
     from ravdess.foreign import is_foreign, needs
     from ravdess.frames import fingerprint_of
     from ravdess.search.run import OnRay
@@ -150,8 +152,11 @@ def search(
         need_optuna()
     zoo = _zoo(families)  # an unknown name is said before anything is read
     rows = choose_rows(table, features=features, channel=channel, corpus=corpus, takes=takes, unlabelled=bool(teacher))
-    zoo = zoo or _zoo(families_for(rows.frames))
+    zoo = zoo or _zoo([name for name in families_for(rows.frames) if _begins(family(name), store)])
     check_input([*zoo.values()], features, rows.frames)
+    for one in zoo.values():
+        if one.needs is not None:
+            one.needs(store)
     dealt, data = deal(rows, protocol=protocol, test_actors=test_actors, normalise=normalise, seed=seed)
     if now := fingerprint_of(features):
         if fingerprint not in ("", now):
@@ -173,6 +178,7 @@ def search(
     if ledger.summary is not None:
         return Result.read(store, ledger.run, ledger.summary, found=True)
     data = replace(data, teaching=teach(store, teacher, rows, dealt, notes=notes, cpus=cpus, runner=runner))
+    data = replace(data, scratch=ledger.scratch, shelf=store)
     tell = progress or (lambda step: None)
     hands = runner(data, zoo) if runner else OnRay(data, zoo, seed=seed, threads=threads, cpus=cpus)
     explorer = Explorer(zoo, dealt, hands, ledger, samples=samples, grid=grid, seed=seed, progress=tell)
@@ -239,6 +245,16 @@ def search(
         notes=notes,
         workers=hands.workers,
     )
+
+
+def _begins(family: Family, store: Store) -> bool:
+    """Whether the store has the model that a family begins with, if it does."""
+    try:
+        if family.needs is not None:
+            family.needs(store)
+    except NoModel:
+        return False
+    return True
 
 
 def _zoo(families: Sequence[str | Family]) -> Mapping[str, Family]:

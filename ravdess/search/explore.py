@@ -215,13 +215,18 @@ class Explorer:
 
     def _begin(self, phase: str, trials: Sequence[Trial]) -> list[Trial]:
         """A round's trials in the order to run them."""
-        order = slow_first(portions(trials), self._families, self.found.effort.seconds_a_fit())
+        order = slow_first(self._portions(trials), self._families, self.found.effort.seconds_a_fit())
         fits: Counter[str] = Counter()
         for trial in order:
             fits[trial.candidate.family] += len(trial.fits)
         self.standing.begin(phase, Counter(trial.candidate.family for trial in order), fits)
         self._progress(self._step())
         return order
+
+    def _portions(self, trials: Sequence[Trial]) -> list[Trial]:
+        """What a kill may lose: of networks, which take minutes, one fit at a time is told."""
+        long = [trial for trial in trials if self._families[trial.candidate.family].input == "frames"]
+        return [*portions([trial for trial in trials if trial not in long]), *portions(long, 1)]
 
     def _keep(self, record: Record) -> None:
         """Write a finished trial before anything else happens to it."""

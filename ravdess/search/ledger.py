@@ -82,6 +82,7 @@ class Ledger:
         self._store = store
         self.folder: Folder = store.folder(f"runs/{run}")
         self._trials: Folder = store.folder(f"runs/{run}/trials")
+        self.scratch: Folder = store.folder(f"runs/{run}/scratch")
         self.resumed = self.folder.exists(REQUEST)
         self._records: dict[str, Record] = {}
         if not self.resumed:
@@ -100,7 +101,10 @@ class Ledger:
         return json.loads(self.folder.read(SUMMARY)) if self.folder.exists(SUMMARY) else None
 
     def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary, which makes the run finished; half-made trainings are of no use any more."""
         self.folder.write(SUMMARY, _json(summary))
+        for name in self.scratch.list():
+            self.scratch.remove(name)
 
     def write(self, record: Record) -> None:
         """Keep a finished trial. Fits that an earlier record of the same trial holds beside these are kept."""

@@ -62,6 +62,10 @@ class Data:
     actor: NDArray[np.str_]
     take: NDArray[np.str_]
     leaky: bool = False
+    scratch: Any = None
+    """Where half-made trainings are kept, a `families.checkpoint.Scratch`; or nowhere."""
+    shelf: Any = None
+    """Where a family finds a model that it begins with: the store."""
     enrolled: bool = False
     teaching: Teaching | None = None
 
@@ -151,7 +155,8 @@ def fit_candidate(
     """
     ready, y = Preparation.fit(data, train), data.y[train]
     full = dict(params) if family.stage_parameter is None else {**params, family.stage_parameter: stage}
-    estimator = family.build(full, seed=seed, threads=threads)
+    more = {} if family.input == "table" else {"scratch": data.scratch, "lent": data.shelf}
+    estimator = family.build(full, seed=seed, threads=threads, **more)
     if soft is None:
         estimator.fit(ready.rows(data, train), y, sample_weight=balanced_weights(y))
         return ready, estimator
@@ -193,8 +198,10 @@ def _stages(family: Family, estimator: Any, X: Any) -> Iterator[NDArray[np.float
 def run_fits(trial: Trial, family: Family, data: Data, *, seed: int, threads: int) -> Iterator[dict[str, Any]]:
     """Make the trial's fits in order; yield for each what the ledger keeps, as JSON values.
 
-    A candidate that its library refuses is no reason to end a search: the fit's "error" says why. A leak is.
+    A candidate that its library refuses is no reason to end a search: the fit's "error" says why. A leak is. What
+    trainings left in the scratch folder is removed once all are told.
     """
+    left = []
     last = family.stages[-1] if family.stages else None
     for excluded, scored in trial.fits.items():
         began = time.perf_counter()
@@ -217,6 +224,7 @@ def run_fits(trial: Trial, family: Family, data: Data, *, seed: int, threads: in
                     threads=threads,
                     soft=soft,
                 )
+                left.append(getattr(estimator, "kept", None))
                 curves = curves_of(family, ready, estimator, data, some)
                 fit["curves"] += [[list(choosers), curve] for choosers, curve in curves]
         except LeakError:
@@ -224,6 +232,9 @@ def run_fits(trial: Trial, family: Family, data: Data, *, seed: int, threads: in
         except Exception as error:  # whatever a library may raise belongs to this candidate alone
             fit["error"] = f"{type(error).__name__}: {error}"
         yield {**fit, "seconds": time.perf_counter() - began}
+    for kept in left:
+        if kept is not None:
+            kept.remove()
 
 
 def reports(trial: Trial, family: Family, data: Data, *, seed: int, threads: int) -> Iterator[Record]:

@@ -21,8 +21,10 @@ from ravdess.scaling import Standardiser
 from ravdess.splits import groups, split
 from ravdess.testing import check_family
 
+TABLES = [name for name in FAMILIES if FAMILIES[name].input == "table"]
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if FAMILIES[name].needs is None])
 def test_every_family_keeps_its_promises(name: str) -> None:
     check_family(family(name))
 
@@ -56,7 +58,7 @@ def test_parameters_are_checked_by_name_and_domain(name: str) -> None:
             some.build({some.stage_parameter: 0})
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("enrolled", [False, True])
 def test_a_fit_sees_nothing_of_the_judged_actor(name: str, *, enrolled: bool) -> None:
     """Whatever the judged actor's rows and labels are, the model fitted without that actor says the same of others."""
