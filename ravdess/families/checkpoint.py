@@ -67,7 +67,7 @@ class Checkpoint:
         began, out = time.monotonic(), io.BytesIO()
         named = {f"s{at}": variable.numpy() for at, variable in enumerate(state)}
         named |= {f"t{stage}_{at}": array for stage, arrays in enumerate(stages) for at, array in enumerate(arrays)}
-        np.savez(out, done=np.array([done, len(state), len(stages), len(stages[0]) if stages else 0]), **named)  # type: ignore[arg-type]  # its stub takes the first name for allow_pickle
+        np.savez(out, done=np.array([done, len(state), len(stages), len(stages[0]) if stages else 0]), **named)
         self._scratch.write(self._name, out.getvalue())
         now = time.monotonic()
         self._due = now + max(self._every, 20 * (now - began))

@@ -29,7 +29,7 @@ def settle(family: str, space: Space, defaults: Params, params: Params) -> Param
             raise UnknownName(f"parameter of {family}", name, defaults)
         if name in space and value not in space[name]:
             raise BadParameter(f"{family}: {name}={value!r} is outside its domain, {space[name]}")
-        if name not in space and not (isinstance(value, int) and value >= 1):
+        if name not in space and value != defaults[name] and not (isinstance(value, int) and value >= 1):
             raise BadParameter(f"{family}: {name}={value!r} must be a whole number of at least 1")
     return {**defaults, **params}
 

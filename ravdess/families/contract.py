@@ -68,9 +68,9 @@ def check_frames_family(family: Family, *, lent: Any = None) -> None:
     right = (long.classes_[stages[1].argmax(axis=1)] == y).mean()
     assert right > 0.6, f"{name} recognises only {right:.0%} of well separated training takes"
 
-    mine = short.classes_ == y[0]
-    heavy = fit(weight=8.0).predict_proba(X)[:, mine].mean()
-    assert heavy > said[:, mine].mean(), f"{name} ignores sample_weight"
+    mine, plain = short.classes_ == y[0], _plain(fitting[0])
+    believed = [model.predict_proba(plain)[:, mine].mean() for model in (short, fit(weight=8.0))]
+    assert believed[1] > believed[0], f"{name} ignores sample_weight"
     other = fit(seed=2).predict_proba(X)
     assert np.abs(other - said).max() > SAME, f"{name} does not heed its seed"
     try:
@@ -94,6 +94,12 @@ def _takes(shape: Shape) -> tuple[HeldTakes, NDArray[np.str_]]:
         made.append(frames.astype(np.uint8))
         made[-1].flags.writeable = False  # as a store hands them out
     return HeldTakes(made), y
+
+
+def _plain(shape: Shape) -> HeldTakes:
+    """Takes that could be of any emotion."""
+    rng = np.random.default_rng(8)
+    return HeldTakes([rng.integers(60, 180, size=(20, *shape)).astype(np.uint8) for _ in range(6)])
 
 
 def _global_state() -> str:

@@ -64,7 +64,9 @@ def vary(pictures: Pictures, rng: Random) -> Floats:
     if rng.random() < 0.5:
         columns = columns[::-1]
     moved = pictures[:, rows[:, None], columns].astype(np.float32)
-    return np.clip(moved * np.float32(rng.uniform(0.8, 1.2)) + np.float32(rng.uniform(-20, 20)), 0, 255)
+    moved = moved * np.float32(rng.uniform(0.8, 1.2)) + np.float32(rng.uniform(-20, 20))
+    varied: Floats = np.clip(moved, 0, 255)
+    return varied
 
 
 FRAMES: Final = Views(

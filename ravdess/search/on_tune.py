@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ravdess.errors import LeakError
 from ravdess.search.ledger import lost_record, record_of
 from ravdess.search.plan import Candidate, Trial, running_scores
+from ravdess.search.resources import gpu_share
 from ravdess.search.samplers import SCORE
 from ravdess.search.trial import reports
 
@@ -150,7 +151,7 @@ def run_on_tune(
     trainable = tune.with_parameters(work, families=dict(families), data=data)
     with tempfile.TemporaryDirectory(prefix="ravdess-tune-") as folder:
         tune.Tuner(
-            tune.with_resources(trainable, {"cpu": threads}),
+            tune.with_resources(trainable, {"cpu": threads, "gpu": gpu_share(families.values())}),
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
                 search_alg=Asks(source, reasons, leaks),

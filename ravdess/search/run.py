@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ravdess.cluster import start_ray
 from ravdess.errors import SearchFailed
 from ravdess.search.plan import running_scores
+from ravdess.search.resources import gpu_share
 from ravdess.search.samplers import SCORE
 from ravdess.search.trial import fit_model, out_of_fold, predict_files, reports
 
@@ -225,7 +226,9 @@ class OnRay:
 
         if self._shared is None:
             self._shared = ray.put(self._data)
-        return ray.remote(function).options(num_cpus=self._threads, max_retries=2), self._shared
+        return ray.remote(function).options(
+            num_cpus=self._threads, num_gpus=gpu_share(self._families.values()), max_retries=2
+        ), self._shared
 
 
 def slow_first(
