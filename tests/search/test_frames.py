@@ -38,7 +38,7 @@ class Brightness:
     classes_: NDArray[np.str_]
     stages = (2, 6)
 
-    def __init__(self, params: Params, seed: int = 0, threads: int = 1, scratch: object = None) -> None:
+    def __init__(self, params: Params, seed: int = 0, threads: int = 1, **more: object) -> None:
         self._params = params
 
     def fit(self, X: Takes, y: NDArray[np.str_], sample_weight: NDArray[np.float64] | None = None) -> Brightness:
