@@ -80,26 +80,24 @@ def stream(
     number, workers = _worker(worker)
     ends = np.cumsum(takes.counts)
 
-    def load(epoch: NDArray[np.int64], step: NDArray[np.int64]) -> list[Any]:
-        places = order.places(int(epoch), int(step))
+    wanted = range(epochs) if isinstance(epochs, int) else epochs
+    mine = range(number, order.steps, workers)
+
+    def load(at: NDArray[np.int64]) -> list[Any]:
+        epoch, step = divmod(int(at), len(mine))
+        places = order.places(wanted[epoch], mine[step])
         frames, by = _gather(takes, ends, places)
         of = np.searchsorted(ends, places[by], side="right")
         return [frames, *(target[of] for target in beside)]
 
-    def read(epoch: Any, step: Any) -> Any:
-        got = tf.numpy_function(load, [epoch, step], [tf.uint8, *(target.dtype for target in beside)], stateful=False)
+    def read(at: Any) -> Any:
+        got = tf.numpy_function(load, [at], [tf.uint8, *(target.dtype for target in beside)], stateful=False)
         for one, shape in zip(got, (takes.shape, *(target.shape[1:] for target in beside)), strict=True):
             one.set_shape((None, *shape))
         return tuple(got) if beside else got[0]
 
-    wanted = range(epochs) if isinstance(epochs, int) else epochs
-    numbers = tf.data.Dataset.from_generator(
-        lambda: ((epoch, step) for epoch in wanted for step in range(number, order.steps, workers)),
-        output_signature=(tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.int64)),
-    )
-    count = len(wanted) * len(range(number, order.steps, workers))
-    batches = numbers.map(read, num_parallel_calls=READERS, deterministic=True)
-    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(prefetch)
+    numbers = tf.data.Dataset.range(len(wanted) * len(mine))
+    return numbers.map(read, num_parallel_calls=READERS, deterministic=True).prefetch(prefetch)
 
 
 class _Order:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, overload
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Pictures = NDArray[np.uint8]
 
-OPEN: Final = 256
+OPEN: Final = 512
 """Shards that are open at once; a mapped one holds a file."""
 RESIDENT: Final = 256_000_000
 """Mapped bytes after which pages are given back to the system; its cache keeps them."""
@@ -52,7 +52,7 @@ class Takes:
         self._shape, self._slices = shape, slices
         self._ends = np.cumsum(slices[:, 2])
         self._lock = threading.Lock()
-        self._open: OrderedDict[int, Shard] = OrderedDict()
+        self._open: dict[int, Shard] = {}
         self._held: dict[int, Pictures] = {}
         self._touched = 0
 
@@ -169,10 +169,11 @@ class Takes:
         name = self._shards[number]
         try:
             with self._lock:
-                shard = self._open.pop(number, None) or Shard(self._files, self._folder, name)
-                self._open[number] = shard  # the last used one stands last
-                if len(self._open) > OPEN:
-                    self._open.popitem(last=False)
+                shard = self._open.get(number)
+                if shard is None:
+                    if len(self._open) >= OPEN:  # any: batches go through the shards in order, so the oldest is next
+                        del self._open[random.choice(list(self._open))]  # noqa: S311
+                    shard = self._open[number] = Shard(self._files, self._folder, name)
             if shard.shape[1:] != self._shape:
                 raise ValueError(f"its frames are {shard.shape[1:]}, expected {self._shape}")
             yield shard

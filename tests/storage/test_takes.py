@@ -59,7 +59,7 @@ def test_a_gather_gives_each_frame_that_was_asked_for(
     for places in (np.arange(80), rng.permutation(80), rng.integers(0, 80, 200), np.array([79]), np.array([], int)):
         frames, order = takes.gather(places)
         assert sorted(order) == list(range(len(places)))
-        assert frames.ctypes.data % 64 == 0
+        assert not len(places) or frames.ctypes.data % 64 == 0
         np.testing.assert_array_equal(frames, every[places[order]])
     for wrong in ([80], [-1, 3]):
         with pytest.raises(IndexError, match="there are frames 0 to 79"):
