@@ -107,7 +107,7 @@ def test_what_does_not_fit_is_refused(takes: Any) -> None:
         ({"batch": 0}, "at least one frame"),
         ({"worker": (2, 2)}, "no worker 2 of 2"),
     ):
-        how = dict(wrong)
+        how: dict[str, Any] = dict(wrong)
         targets = how.pop("targets", [])
         with pytest.raises(ValueError, match=message):
             stream(takes, *targets, **how)

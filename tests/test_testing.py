@@ -74,6 +74,10 @@ def test_the_suite_notices_a_broken_feature_set(
         check_feature_set(broken)
 
 
+def halves(y: Any) -> Any:
+    return levels(y).frames / np.float32(2)
+
+
 def levels(y: Any) -> Pictures:
     frames = np.abs(y[: len(y) // 256 * 256]).reshape(-1, 16, 16, 1)
     return Pictures((frames * 255).astype(np.uint8), (float(len(y)),))
@@ -84,7 +88,7 @@ def levels(y: Any) -> Pictures:
     [
         ({"compute": lambda y: levels(y * 0)}, "the same frames for two different voices"),
         ({"compute": lambda y: Pictures(levels(y).frames[:0], (1.0,))}, "gives no frame"),
-        ({"compute": lambda y: Pictures(levels(y).frames / np.float32(2), (1.0,))}, "float32, expected uint8"),
+        ({"compute": lambda y: Pictures(halves(y), (1.0,))}, "float32, expected uint8"),
         ({"compute": lambda y: levels(y)._replace(facts=())}, "0 facts for 1 columns"),
         ({"compute": lambda y: levels(y)._replace(facts=(np.inf,))}, "not finite"),
         ({"shape": (16, 8, 1)}, r"gives \(\d+, 16, 16, 1\), expected \(n, 16, 8, 1\)"),

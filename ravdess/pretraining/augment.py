@@ -54,7 +54,7 @@ class Augmentation:
         scale = (1 + rng.uniform(-self.zoom, self.zoom, n)) / magnified
         moved = rng.uniform(-self.shift, self.shift, (n, 2)) * (w, h)
         mirror = rng.choice([-1.0, 1.0], n)
-        gain = 1 + rng.uniform(-self.contrast, self.contrast, n)
+        gain = 1.0 + np.asarray(rng.uniform(-self.contrast, self.contrast, n))
         lift = 127.5 * (1 - gain) + 255 * rng.uniform(-self.brightness, self.brightness, n)
         corner, hides = rng.random((n, 2)), rng.random(n) < 0.5
         patch = round(self.hidden * min(rows, columns))

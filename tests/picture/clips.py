@@ -75,6 +75,6 @@ def film(
 def plain(content: bytes, container: str = "mp4") -> list[Any]:
     """What a plain loop decodes: every frame, in order of showing."""
     demuxer = {"mp4": "mov"}.get(container, container)
-    with av.open(io.BytesIO(content), format=demuxer) as opened:
+    with av.open(io.BytesIO(content), "r", format=demuxer) as opened:
         opened.streams.video[0].codec_context.thread_count = 1
         return list(opened.decode(video=0))

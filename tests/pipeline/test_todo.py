@@ -29,7 +29,7 @@ def found() -> Catalogue:
     return catalogue("sample:actors=2,takes=4")
 
 
-def outcomes(todo: Todo, rows: Sequence[int], reject: Reject | None = None) -> pa.Table:
+def outcomes(todo: Todo[FeatureSet], rows: Sequence[int], reject: Reject | None = None) -> pa.Table:
     """What the stream would yield for some rows: each set's numbers are the row's index, or a reject."""
     made = []
     for row in rows:

@@ -82,7 +82,7 @@ def test_each_fit_trains_on_all_but_the_excluded_and_standardises_by_them_alone(
     people = rows.clips["corpus"] + "/" + rows.clips["actor"]
     (record,) = ledger.records
     for fit, (_, seen) in zip(record["fits"], toys.Centroids.fitted, strict=True):
-        train = rows.X[~people.isin(fit["excluded"]).to_numpy()].astype(np.float64)
+        train = np.asarray(rows.X)[~people.isin(fit["excluded"]).to_numpy()].astype(np.float64)
         np.testing.assert_allclose(seen, (train - train.mean(0)) / train.std(0), atol=1e-4)
 
 

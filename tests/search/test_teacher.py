@@ -89,7 +89,8 @@ def test_nothing_about_a_judge_reaches_its_student_by_way_of_the_teacher(result:
     said = [Bundle.load(Path(one.path, "folds/svm/emobox-1")).predict_proba(points) for one in (result, again)]
     np.testing.assert_array_equal(said[0], said[1])
     chosen = [
-        one.choices.set_index("judge").loc["emobox-1", ["params", "choosers_uar"]].tolist() for one in (result, again)
+        one.choices.loc[one.choices["judge"] == "emobox-1", ["params", "choosers_uar"]].to_numpy().tolist()
+        for one in (result, again)
     ]
     assert chosen[0] == chosen[1]
     others = [Bundle.load(Path(one.path, "folds/svm/emobox-2")).predict_proba(points) for one in (result, again)]
