@@ -32,7 +32,7 @@ INDEX = pa.schema(
 def store_of(folder: Path, shape: tuple[int, int, int], takes: int, frames: int) -> Takes:
     """Random frames, in shards of 16 takes."""
     rng, store = np.random.default_rng(0), Store(folder)
-    rows = []
+    rows: list[dict[str, Any]] = []
     with store.table("frames/bench").open(INDEX, key=["take"], fingerprint="") as writer:
         for first in range(0, takes, 16):
             parts = [rng.integers(0, 256, (frames, *shape), np.uint8) for _ in range(16)]
@@ -73,7 +73,7 @@ def opening(film: Path, batches: int) -> float:
     import cv2
     import keras
 
-    class Opening(keras.utils.PyDataset):
+    class Opening(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
         def __len__(self) -> int:
             return batches
 

@@ -157,27 +157,25 @@ def shards(store: Path, name: str) -> dict[str, int]:
 
 @pytest.mark.ray
 def test_frames_killed_at_any_moment_end_as_the_unbroken_ones(tmp_path: Path) -> None:
-    source, store = "sample:actors=8,takes=64", tmp_path / "killed"
+    source, store = "sample:actors=4,takes=32", tmp_path / "killed"
     arguments = ["--source", source, "--features", "logmel,mfcc_stats", "--store"]
     whole = featurize(*arguments, tmp_path / "whole")
     assert whole["features"].keys() == {"logmel", "mfcc_stats"}
-    chance = random.Random(3)
-    for _ in range(2):
-        job = subprocess.Popen(
-            [sys.executable, JOB, *arguments, str(store)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 120
-        while not (store / "frames" / "logmel" / "_shards").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(chance.uniform(0, 1))
-        os.kill(job.pid, signal.SIGKILL)
-        job.wait()
+    job = subprocess.Popen(
+        [sys.executable, JOB, *arguments, str(store)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (store / "frames" / "logmel" / "_shards").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(random.Random(3).uniform(0, 1))
+    os.kill(job.pid, signal.SIGKILL)
+    job.wait()
     summary = featurize(*arguments, store)
     made = summary["features"]["logmel"]
-    assert (made["rows"], made["frames"]) == (512, whole["features"]["logmel"]["frames"])
+    assert (made["rows"], made["frames"]) == (128, whole["features"]["logmel"]["frames"])
     assert shards(store, "logmel") == shards(tmp_path / "whole", "logmel")
     index, expected = (
         pd.read_parquet(top / "frames" / "logmel").sort_values("take", ignore_index=True)
@@ -190,7 +188,7 @@ def test_frames_killed_at_any_moment_end_as_the_unbroken_ones(tmp_path: Path) ->
 @pytest.mark.s3
 def test_two_jobs_at_once_make_frames_on_s3(tmp_path: Path, s3_endpoint: str) -> None:
     place = "s3://bucket/frames-of-two-jobs"
-    source = "sample:actors=2,takes=16"
+    source = "sample:actors=2,takes=4"
     command = [sys.executable, JOB, "--source", source, "--features", "logmel", "--store", place, "--json"]
     jobs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     made = []
@@ -198,7 +196,7 @@ def test_two_jobs_at_once_make_frames_on_s3(tmp_path: Path, s3_endpoint: str) ->
         stdout, stderr = job.communicate(timeout=300)
         assert job.returncode == 0, stderr
         made.append(json.loads(stdout)["features"]["logmel"])
-    assert sum(one["computed"] for one in made) == 32
+    assert sum(one["computed"] for one in made) == 8
     featurize("--source", source, "--features", "logmel", "--store", tmp_path)
     far, near = Store(place).frames("logmel"), Store(tmp_path).frames("logmel")
     names = sorted(near)

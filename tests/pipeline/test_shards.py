@@ -189,17 +189,18 @@ def test_a_take_that_always_kills_its_worker_costs_one_take(
 def test_failures_that_are_no_takes_fault_reject_none(
     tmp_path: Path, rig: Callable[..., FrameSet], ray_started: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, found = Store(tmp_path), catalogue("sample:actors=2,takes=10")
+    store, found = Store(tmp_path), catalogue("sample:actors=2,takes=2")
     one = rig()
+    monkeypatch.setattr(shards, "_FEW", 3)
     with FramesTodo(found, store, [one]):
         Path(store.table("frames/rigged").path, "_shards").write_text("in the way")
     with pytest.raises(Unreachable, match="_shards"):
         featurize_frames(found, store, ["rigged"])
     rig(act=lambda: os._exit(1))
-    with pytest.raises(WorkersFailed, match="20 takes"):
+    with pytest.raises(WorkersFailed, match="4 takes"):
         featurize_frames(found, store, ["rigged"])
-    monkeypatch.setattr(shards, "LONG", 20)
-    monkeypatch.setattr(shards, "_free", lambda store: 10**6)
+    monkeypatch.setattr(shards, "LONG", 4)
+    monkeypatch.setattr(shards, "_free", lambda store: 10**4)
     rig()
     said: list[Any] = []
     with pytest.raises(NoRoom, match=r"need about 0.0 GB .* give another --store"):
@@ -208,10 +209,10 @@ def test_failures_that_are_no_takes_fault_reject_none(
     Path(store.table("frames/rigged").path, "_shards").unlink()
     monkeypatch.undo()
     rig()
-    monkeypatch.setattr(shards, "LONG", 20)
+    monkeypatch.setattr(shards, "LONG", 4)
     made = featurize_frames(found, store, ["rigged"], room=lambda need, free: said.append((need, free)))
     (need, free), _ = said
-    assert free == 10**6
+    assert free == 10**4
     assert need["rigged"] == pytest.approx(made.frames["rigged"].bytes, rel=0.4)
 
 
