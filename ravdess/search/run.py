@@ -203,11 +203,12 @@ class OnRay:
         if first is None:
             return
         task, data = self._task(predict_files)
+        families = tuple(self._families.values())
         import ray
 
         ahead = deque[Any]()
         for files, rows in itertools.chain([first], asked):
-            ahead.append(task.remote(files, data, rows))
+            ahead.append(task.remote(files, data, rows, families))
             if len(ahead) > 2 * self.workers:  # a few models at a time are in memory, not all
                 yield ray.get(ahead.popleft())
         yield from (ray.get(answer) for answer in ahead)

@@ -340,10 +340,19 @@ def out_of_fold(
     return result
 
 
-def predict_files(files: Files, data: Data, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Unpack a bundle and ask it about some rows: probabilities [shape=(len(rows), 8)] in the order of EMOTIONS."""
-    from ravdess.bundle import Bundle
+def predict_files(
+    files: Files, data: Data, rows: NDArray[np.intp], families: Iterable[Family] = ()
+) -> NDArray[np.float64]:
+    """Unpack a bundle and ask it about some rows: probabilities [shape=(len(rows), 8)] in the order of EMOTIONS.
 
+    A worker on Ray knows the families of this package alone; those of a user's own script come along in `families`.
+    """
+    from ravdess.bundle import Bundle
+    from ravdess.families import FAMILIES
+
+    for family in families:
+        if family.name not in FAMILIES:
+            FAMILIES.register(family)
     return _ask(Bundle.from_files(files), data, rows)
 
 
