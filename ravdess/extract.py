@@ -65,10 +65,8 @@ def extract(source: str, sets: Sequence[FeatureSet], *, name: str = "") -> Extra
         content = read_bytes(source)
         digest = hashlib.sha256(content).hexdigest()
         y, sr = read(content, name=name or source)
-    except BadClip as error:
-        return Extracted(digest, (Reject("read", str(error)),) * len(sets))
-    except MemoryError:
-        return Extracted(digest, (Reject("read", "too large for this machine's memory"),) * len(sets))
+    except (BadClip, MemoryError) as error:
+        return Extracted(digest, (_unread(error),) * len(sets))
     waves = {rate: resample(y, sr, rate) for rate in {one.sample_rate for one in sets}}
     return Extracted(digest, tuple(_compute(one, waves[one.sample_rate]) for one in sets))
 
@@ -106,12 +104,10 @@ def extract_frames(source: str, sets: Sequence[FrameSet], *, name: str = "") -> 
     try:
         content, digest = _content(source)
         return Shown(digest, tuple(pictures(content, sets, name=name)))
-    except BadClip as error:
-        return Shown(digest, (Reject("read", str(error)),) * len(sets))
-    except MemoryError:
-        return Shown(digest, (Reject("read", "too large for this machine's memory"),) * len(sets))
-    except (ValueError, ArithmeticError) as error:  # a clip nobody thought of costs one clip
-        return Shown(digest, (Reject("extract", f"{type(error).__name__}: {error}"),) * len(sets))
+    except (BadClip, MemoryError) as error:
+        return Shown(digest, (_unread(error),) * len(sets))
+    except (ValueError, ArithmeticError) as error:
+        return Shown(digest, (_unforeseen(error),) * len(sets))
 
 
 def _content(source: str) -> tuple[bytes | str, str]:
@@ -136,5 +132,14 @@ def _compute(one: FeatureSet, y: Floats) -> Floats | Reject:
         return one.extract(y, one.sample_rate)
     except BadClip as error:
         return Reject("extract", str(error))
-    except (ValueError, ArithmeticError, MemoryError) as error:  # a clip nobody thought of costs one clip
-        return Reject("extract", f"{type(error).__name__}: {error}")
+    except (ValueError, ArithmeticError, MemoryError) as error:
+        return _unforeseen(error)
+
+
+def _unread(error: BadClip | MemoryError) -> Reject:
+    return Reject("read", str(error) if isinstance(error, BadClip) else "too large for this machine's memory")
+
+
+def _unforeseen(error: Exception) -> Reject:
+    """A clip nobody thought of costs one clip."""
+    return Reject("extract", f"{type(error).__name__}: {error}")

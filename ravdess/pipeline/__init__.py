@@ -7,23 +7,16 @@ What to do is the catalogue minus the table, found before anything starts (`todo
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ravdess.features import feature_set
-from ravdess.pipeline.todo import Todo, count_rejects
+from ravdess.pipeline.todo import Todo
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ravdess.corpora import Catalogue
-    from ravdess.features import FeatureSet
     from storage import Store
-
-COMMIT_SECONDS: Final = 3.0
-"""Time between two commits: what a kill may lose, or as long as Ray takes to start."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +105,11 @@ def featurize(
         if len(todo):
             if begin is not None:
                 begin(len(todo), todo.done)
-            ray_started = _work(todo, time_limit=time_limit, cpus=cpus, progress=progress)
+            from ravdess.pipeline.work import Extraction
+
+            extraction = Extraction(todo.clips, sets, cpus=cpus, time_limit=time_limit)
+            todo.commit_all(extraction, progress)
+            ray_started = extraction.on_ray
         return Summary(
             features={
                 one.name: Made(
@@ -128,26 +125,3 @@ def featurize(
             tried=len(todo),
             ray_started=ray_started,
         )
-
-
-def _work(
-    todo: Todo[FeatureSet], *, time_limit: float, cpus: int | None, progress: Callable[[int, int], Any] | None
-) -> bool:
-    """Commit outcomes as they come, also those that had come when something went wrong. True if Ray was needed."""
-    from ravdess.pipeline.work import Extraction
-
-    waiting: list[pa.Table] = []
-    committed = time.monotonic()
-    extraction = Extraction(todo.clips, todo.sets, cpus=cpus, time_limit=time_limit)
-    try:
-        for batch in extraction:
-            waiting.append(batch)
-            if time.monotonic() - committed >= COMMIT_SECONDS:
-                todo.commit(waiting)
-                waiting = []
-                committed = time.monotonic()
-            if progress is not None:
-                progress(batch.num_rows, count_rejects(batch, todo.sets))
-    finally:
-        todo.commit(waiting)
-    return extraction.on_ray

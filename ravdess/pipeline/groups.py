@@ -7,14 +7,13 @@ again writes the same files under the same names.
 
 from __future__ import annotations
 
-import faulthandler
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ravdess.extract import Reject, extract_frames
 from ravdess.frames import LARGEST_TAKE, Pictures
+from ravdess.pipeline.outcomes import asked_for, limited
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,16 +77,12 @@ def work_through(
     from storage.errors import StorageError
 
     keeper = _Keeper(sets, shards)
-    log = sys.__stderr__ or sys.stderr
     done: list[tuple[int, str]] = []
     try:
         for item in chunk.to_pylist():
-            asked = [place for place in range(len(sets)) if item["wanted"] >> place & 1]
-            faulthandler.dump_traceback_later(time_limit, exit=True, file=log)
-            try:
+            asked = asked_for(item["wanted"], sets)
+            with limited(time_limit):
                 shown = extract_frames(item["source"], [sets[place] for place in asked], name=item["clip"])
-            finally:
-                faulthandler.cancel_dump_traceback_later()
             for place, value in zip(asked, shown.values, strict=True):
                 keeper.add(place, len(done), item["actor"], value)
             done.append((item["row"], shown.digest))

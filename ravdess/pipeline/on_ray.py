@@ -7,6 +7,9 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ravdess.errors import WorkersFailed
+from ravdess.extract import Reject
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -44,3 +47,16 @@ def run(
             work, batch_size=None, batch_format="pyarrow", fn_kwargs=given, max_retries=0
         )
     yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
+
+
+def nobody_came(count: int, what: str) -> WorkersFailed:
+    """What to raise when none of so many clips or takes came back: that is no fault of theirs."""
+    return WorkersFailed(
+        f"no worker finished a single one of {count} {what}; is the package installed on every node? "
+        "Ray's logs say more: /tmp/ray/session_latest/logs on each machine"
+    )
+
+
+def died(time_limit: float) -> Reject:
+    """Why a clip gives nothing whose worker did not come back, though it had no other clip."""
+    return Reject("worker", f"its worker died, or it took longer than {time_limit:g} s; tried alone")

@@ -6,6 +6,7 @@ import faulthandler
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ravdess.extract import Reject, extract
@@ -42,13 +43,9 @@ def outcomes(items: Iterable[dict[str, Any]], sets: Sequence[FeatureSet], time_l
     """
     done: list[Outcome] = []
     handed = time.monotonic()
-    log = sys.__stderr__ or sys.stderr
     for item in items:
-        faulthandler.dump_traceback_later(time_limit, exit=True, file=log)
-        try:
+        with limited(time_limit):
             done.append(_wanted(item, sets))
-        finally:
-            faulthandler.cancel_dump_traceback_later()
         if len(done) == MOST or time.monotonic() - handed > SECONDS:
             yield done
             done = []
@@ -57,9 +54,24 @@ def outcomes(items: Iterable[dict[str, Any]], sets: Sequence[FeatureSet], time_l
         yield done
 
 
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """What takes longer ends this process, whatever it does."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or sys.stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def asked_for(wanted: int, sets: Sequence[Any]) -> list[int]:
+    """The places of the sets that `wanted` names: bit k set, the k-th."""
+    return [place for place in range(len(sets)) if wanted >> place & 1]
+
+
 def _wanted(item: dict[str, Any], sets: Sequence[FeatureSet]) -> Outcome:
     """Extract the sets that `wanted` asks for; the other sets' places hold None."""
-    asked = [place for place in range(len(sets)) if item["wanted"] >> place & 1]
+    asked = asked_for(item["wanted"], sets)
     got = extract(item["source"], [sets[place] for place in asked], name=item["clip"])
     values = dict(zip(asked, got.values, strict=True))
     return Outcome(item["row"], got.digest, tuple(values.get(place) for place in range(len(sets))))

@@ -7,18 +7,16 @@ without it, so that its shards are those of a run in which nobody died.
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ravdess.errors import NoRoom, WorkersFailed
-from ravdess.extract import Reject
+from ravdess.errors import NoRoom
 from ravdess.frames import INDEX_COLUMNS, FrameSet, frame_set
 from ravdess.pipeline.groups import Outcome, cut, outcomes_table, slice_type, work_through
-from ravdess.pipeline.on_ray import run
-from ravdess.pipeline.todo import Todo, clip_columns, count_rejects, row_schema
+from ravdess.pipeline.on_ray import died, nobody_came, run
+from ravdess.pipeline.todo import Todo, clip_columns, row_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from ravdess.corpora import Catalogue
     from storage import Shards, Store
 
-COMMIT_SECONDS: Final = 3.0
 LONG: Final = 64
 """Takes from which on the room that they need is measured first, …"""
 MEASURED: Final = 3
@@ -181,7 +178,7 @@ def _of_modality(
             if len(todo) >= LONG:
                 _check_room(store, groups, sets, time_limit, room)
             shards = {one.name: store.shards(todo.tables[one.name].name) for one in sets}
-            _commit_all(todo, stream(groups, sets, shards, time_limit=time_limit), progress)
+            todo.commit_all(stream(groups, sets, shards, time_limit=time_limit), progress)
         return FrameSummary(
             frames={one.name: _made(todo, one) for one in sets},
             rejects=todo.rejects(),
@@ -203,23 +200,6 @@ def _made(todo: FramesTodo, one: FrameSet) -> MadeFrames:
         frames=frames,
         bytes=frames * one.frame_bytes,
     )
-
-
-def _commit_all(todo: FramesTodo, batches: Iterator[pa.Table], progress: Callable[[int, int], Any] | None) -> None:
-    """Commit groups as they come, each whole, also those that had come when something went wrong."""
-    waiting: list[pa.Table] = []
-    committed = time.monotonic()
-    try:
-        for batch in batches:
-            waiting.append(batch)
-            if time.monotonic() - committed >= COMMIT_SECONDS:
-                todo.commit(waiting)
-                waiting = []
-                committed = time.monotonic()
-            if progress is not None:
-                progress(batch.num_rows, count_rejects(batch, todo.sets))
-    finally:
-        todo.commit(waiting)
 
 
 def stream(
@@ -260,14 +240,11 @@ def stream(
             if last:
                 yield batch
         if not (well or any_came) and len(alone) > _FEW:
-            raise WorkersFailed(
-                f"no worker finished a single one of {len(alone)} takes; is the package installed on every node? "
-                "Ray's logs say more: /tmp/ray/session_latest/logs on each machine"
-            )
-        died = [row for group in left for row in group["row"].to_pylist() if row not in well]
-        if died:
-            why = Reject("worker", f"its worker died, or it took longer than {time_limit:g} s; tried alone")
-            yield outcomes_table(sets, [Outcome(row, "", (why,) * len(sets)) for row in died])
+            raise nobody_came(len(alone), "takes")
+        dead = [row for group in left for row in group["row"].to_pylist() if row not in well]
+        if dead:
+            why = (died(time_limit),) * len(sets)
+            yield outcomes_table(sets, [Outcome(row, "", why) for row in dead])
         survivors = [group.filter(pa.array([row in well for row in group["row"].to_pylist()])) for group in left]
         left = [group.combine_chunks() for group in survivors if group.num_rows]
         if not left:

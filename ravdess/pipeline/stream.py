@@ -6,13 +6,10 @@ chunk along: the chunk is tried again in smaller pieces until that clip stands a
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ravdess.errors import WorkersFailed
-from ravdess.extract import Reject
+from ravdess.pipeline.on_ray import died, nobody_came, run
 from ravdess.pipeline.outcomes import Outcome, outcomes, outcomes_table
 
 if TYPE_CHECKING:
@@ -22,6 +19,8 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 512
 """Clips that a task takes at most. Large: scheduling a task costs as much as a dozen clips."""
+SMALL: Final = 2**14
+"""Bytes of outcomes that a task hands on: rows as they are made, not at the task's end."""
 RETRY: Final = (16, 1)
 """Chunk sizes for clips whose worker died."""
 
@@ -59,45 +58,18 @@ def stream(work: pa.Table, sets: Sequence[FeatureSet], *, cpus: int, time_limit:
     first = max(1, -(-len(left) // (rounds * cpus)))
     for size in (first, *(size for size in RETRY if size < first or size == 1)):
         arrived = []
-        for batch in _run(left, sets, size, time_limit):
+        chunks = [left.slice(start, size).combine_chunks() for start in range(0, left.num_rows, size)]
+        for batch in run(chunks, _work_through, block_bytes=SMALL, sets=sets, time_limit=time_limit):
             arrived += batch["row"].to_pylist()
             any_arrived = True
             yield batch
         if not any_arrived and len(left) > RETRY[0]:  # that is no clip's fault, and no reason to reject any
-            raise WorkersFailed(
-                f"no worker finished a single one of {len(left)} clips; is the package installed on every node? "
-                "Ray's logs say more: /tmp/ray/session_latest/logs on each machine"
-            )
+            raise nobody_came(len(left), "clips")
         left = left.filter(pc.invert(pc.is_in(left["row"], value_set=pa.array(arrived, pa.int64()))))
         if not len(left):
             return
-    died = Reject("worker", f"its worker died, or it took longer than {time_limit:g} s; tried alone")
-    yield outcomes_table(sets, [Outcome(row, "", (died,) * len(sets)) for row in left["row"].to_pylist()])
-
-
-def _run(work: pa.Table, sets: Sequence[FeatureSet], size: int, time_limit: float) -> Iterator[pa.Table]:
-    """One pass of Ray Data over `work` in chunks of `size`; a chunk whose worker died is missing from what comes."""
-    import ray.data
-    from ray.util.annotations import RayDeprecationWarning
-
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    context.max_errored_blocks = -1  # a dead worker costs its chunk, not the run; `stream` sees what is missing
-    context.target_max_block_size = 2**14  # so that rows are handed on as they are made, not at the task's end
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it reports each chunk that `stream` will try again
-    chunks = [work.slice(start, size).combine_chunks() for start in range(0, work.num_rows, size)]
-    with warnings.catch_warnings():
-        # Ray announces that remote arguments will be named ones, but has no such name for `max_retries` yet.
-        warnings.simplefilter("ignore", RayDeprecationWarning)
-        dataset = ray.data.from_blocks(chunks).map_batches(
-            _work_through,
-            batch_size=None,
-            batch_format="pyarrow",
-            fn_kwargs={"sets": sets, "time_limit": time_limit},
-            max_retries=0,
-        )
-    yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
+    why = (died(time_limit),) * len(sets)
+    yield outcomes_table(sets, [Outcome(row, "", why) for row in left["row"].to_pylist()])
 
 
 def _work_through(chunk: pa.Table, *, sets: Sequence[FeatureSet], time_limit: float) -> Iterator[pa.Table]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 REJECT_COLUMNS: Final = ("clip", "source", "quick_digest", "stage", "reason", "fingerprint")
 """Strings; then `when` (UTC). `fingerprint` is the feature set's, or empty when the file itself is refused."""
+COMMIT_SECONDS: Final = 3.0
+"""Time between two commits: what a kill may lose, or as long as Ray takes to start."""
 RECORD: Final = 10_000
 """Clips that are recorded in one commit; the memory of it does not grow with the corpus."""
 REJECTS_MADE: Final = "rejects/1"
@@ -138,6 +141,25 @@ class Todo(Generic[One]):
     def rows(self, clips: pa.Table, batch: pa.Table, one: One) -> pa.Table:
         """Rows of a set's table: the clips' columns, the digest of what was read, and what was made of it."""
         return _rows(clips, batch, one)
+
+    def commit_all(self, batches: Iterable[pa.Table], progress: Callable[[int, int], Any] | None = None) -> None:
+        """Commit outcomes as they come, also those that had come when something went wrong.
+
+        `progress` is called with each batch's clips and how many of them are rejected.
+        """
+        waiting: list[pa.Table] = []
+        committed = time.monotonic()
+        try:
+            for batch in batches:
+                waiting.append(batch)
+                if time.monotonic() - committed >= COMMIT_SECONDS:
+                    self.commit(waiting)
+                    waiting = []
+                    committed = time.monotonic()
+                if progress is not None:
+                    progress(batch.num_rows, count_rejects(batch, self.sets))
+        finally:
+            self.commit(waiting)
 
     def rejected(self, one: One) -> int:
         """Files of this catalogue that give no row of a set: refused by name, when read, or when computed."""
