@@ -6,14 +6,12 @@ into the **fingerprint**, which the store and every bundle carry; how a set was 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ravdess.errors import UnknownName
-from ravdess.registry import Registry
+from ravdess.registry import Registry, identity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,13 +91,9 @@ class FeatureSet:
     @property
     def fingerprint(self) -> str:
         """16 hex digits that change when the numbers could."""
-        identity = {
-            "name": self.name,
-            "columns": self.columns,
-            "sample_rate": self.sample_rate,
-            "parameters": dict(self.parameters),
-        }
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        return identity(
+            name=self.name, columns=self.columns, sample_rate=self.sample_rate, parameters=dict(self.parameters)
+        )
 
 
 FEATURE_SETS: Final[Registry[FeatureSet]] = Registry("feature set", ("ravdess.sound",))

@@ -10,13 +10,11 @@ or from its sound, by the set's own `compute`.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ravdess.registry import Registry
+from ravdess.registry import Registry, identity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,15 +113,14 @@ class FrameSet:
     @property
     def fingerprint(self) -> str:
         """16 hex digits that change when the bytes could."""
-        identity = {
-            "name": self.name,
-            "shape": self.shape,
-            "modality": self.modality,
-            "columns": self.columns,
-            "sample_rate": self.sample_rate,
-            "parameters": dict(self.parameters),
-        }
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        return identity(
+            name=self.name,
+            shape=self.shape,
+            modality=self.modality,
+            columns=self.columns,
+            sample_rate=self.sample_rate,
+            parameters=dict(self.parameters),
+        )
 
 
 FRAME_SETS: Final[Registry[FrameSet]] = Registry("frame set", ("ravdess.picture", "ravdess.sound"))

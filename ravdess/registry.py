@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
 import pkgutil
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
@@ -57,3 +59,8 @@ class Registry(Generic[T]):
             path = importlib.import_module(package).__path__
             for module in pkgutil.iter_modules(path, f"{package}."):
                 importlib.import_module(module.name)
+
+
+def identity(**parts: object) -> str:
+    """16 hex digits that change when one of the parts, all of them JSON values, does."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
