@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ravdess.errors import BadBundle
+from ravdess.families.common import softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class Combiner:
         """Probabilities [shape=(n, k)] of as many models as it was fitted on."""
         logs = _logs(said)
         logits = np.tensordot(self.weights, logs, 1) + _side_by_side(logs) @ self.departure
-        return _softmax(logits)
+        return softmax(logits)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -105,15 +106,9 @@ def _side_by_side(logs: Floats) -> Floats:
     return logs.transpose(1, 0, 2).reshape(n, m * k)
 
 
-def _softmax(logits: Floats) -> Floats:
-    p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Floats = p / p.sum(axis=1, keepdims=True)
-    return shares
-
-
 def _loss(logits: Floats, codes: NDArray[np.intp], weight: Floats) -> tuple[float, Floats]:
     """The log loss and its gradient by the logits."""
-    p = _softmax(logits)
+    p = softmax(logits)
     at = np.arange(len(codes))
     slope = p.copy()
     slope[at, codes] -= 1

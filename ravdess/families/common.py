@@ -73,6 +73,11 @@ def unit_rows(scores: NDArray[Any]) -> NDArray[np.float64]:
     return shares
 
 
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of rows of logits [shape=(n, k)]."""
+    return unit_rows(np.exp(logits - logits.max(axis=1, keepdims=True)))
+
+
 def reached(stages: Sequence[int], last: int) -> list[int]:
     """The stages up to `last`, which is always the final one."""
     return [*(stage for stage in stages if stage < last), last]

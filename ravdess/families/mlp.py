@@ -7,7 +7,6 @@ is constant: the network after stage s of a long fit is the very network that a 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ import numpy as np
 
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
+from ravdess.families.backend import tensorflow
 from ravdess.families.common import (
     encode,
     even_mean,
@@ -23,7 +23,7 @@ from ravdess.families.common import (
     reached,
     read_about,
     settle,
-    unit_rows,
+    softmax,
     whole,
     write_about,
 )
@@ -75,7 +75,7 @@ class Network:
         self._stages: list[list[NDArray[np.float32]]] = []
 
     def fit(self, X: Floats, y: Labels, sample_weight: NDArray[np.float64] | None = None) -> Network:
-        tf, keras = _keras(self.threads)
+        tf, keras = tensorflow(self.threads, onednn=False)
         self.classes_, codes = encode(y)
         rate, decay, smooth = (number(self.params, n) for n in ("learning_rate", "weight_decay", "label_smoothing"))
         epochs, batch = (whole(self.params, n) for n in ("epochs", "batch_size"))
@@ -113,14 +113,14 @@ class Network:
         return self
 
     def predict_proba(self, X: Floats) -> NDArray[np.float64]:
-        tf, _ = _keras(self.threads)
+        tf, _ = tensorflow(self.threads, onednn=False)
         with tf.device("CPU:0"):
             logits = [
                 self._model(tf.constant(X[start : start + _CHUNK], dtype=tf.float32), training=False).numpy()
                 for start in range(0, max(len(X), 1), _CHUNK)
             ]
         scores = np.concatenate(logits).astype(np.float64)
-        return unit_rows(np.exp(scores - scores.max(axis=1, keepdims=True)))
+        return softmax(scores)
 
     def staged_predict_proba(self, X: Floats) -> Iterator[NDArray[np.float64]]:
         """As of each stage. A network that was loaded has its last stage only."""
@@ -178,25 +178,6 @@ def _adamw(tf: Any, variables: list[Any], rate: float, decay: float) -> Callable
     return step
 
 
-def _keras(threads: int) -> tuple[Any, Any]:
-    """TensorFlow and Keras, quiet, and on `threads` threads where this process has not used them before."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its sums depend on the machine, and it says so on stderr
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
-    import tensorflow as tf
-
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(f"mlp needs Keras on TensorFlow, not on {keras.backend.backend()}: unset KERAS_BACKEND")
-    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-        except RuntimeError:  # TensorFlow has begun: its pools keep the size of the first use
-            pass
-    return tf, keras
-
-
 def build(params: Params, seed: int = 0, threads: int = 1) -> Network:
     """An unfitted network. The first network of a process fixes TensorFlow's threads for all of them."""
     return Network(params, seed, threads)
@@ -208,7 +189,7 @@ def load(folder: Path) -> Network:
     network = Network(about["params"], about.get("seed", 0))
     network.classes_ = np.array(about["classes"], dtype=np.str_)
     path = folder / MODEL
-    _, keras = _keras(network.threads)
+    _, keras = tensorflow(network.threads, onednn=False)
     model = load_keras(keras, path, _LAYERS, NAME)
     if model.output_shape != (None, len(network.classes_)):
         raise BadBundle(f"{path} gives shape {model.output_shape}, expected {len(network.classes_)} classes")

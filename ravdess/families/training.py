@@ -10,7 +10,6 @@ the one that a fit of s epochs gives.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from ravdess.errors import BadBundle
 from ravdess.families import Family
 from ravdess.families import checkpoint as checkpoints
 from ravdess.families.adamw import AdamW
+from ravdess.families.backend import tensorflow
 from ravdess.families.common import (
     encode,
     even_mean,
@@ -31,7 +31,7 @@ from ravdess.families.common import (
     reached,
     read_about,
     settle,
-    unit_rows,
+    softmax,
     whole,
     write_about,
 )
@@ -228,7 +228,7 @@ class Network:
                 if sum(len(views) for _, views in waiting) >= _ASKED or at + 1 == len(takes):
                     views = tf.constant(np.concatenate([some for _, some in waiting]), tf.float32)
                     scores = self._model(views, training=False).numpy().astype(np.float64)
-                    said = unit_rows(np.exp(scores - scores.max(axis=1, keepdims=True)))
+                    said = softmax(scores)
                     ends = np.cumsum([len(some) for _, some in waiting])[:-1]
                     for (row, _), part in zip(waiting, np.split(said, ends), strict=True):
                         result[row] = part.mean(axis=0)
@@ -297,26 +297,6 @@ def pace(params: Params, epochs: float, horizon: int) -> float:
     if params["schedule"] == "cosine":
         rate *= 0.5 + 0.5 * math.cos(math.pi * min(1.0, epochs / horizon))
     return rate
-
-
-def tensorflow(threads: int) -> tuple[Any, Any]:
-    """TensorFlow and Keras, quiet, and on `threads` threads where this process has not used them before."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # a third faster on convolutions
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several fits share one GPU
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
-    import tensorflow as tf
-
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(f"networks need Keras on TensorFlow, not on {keras.backend.backend()}: unset KERAS_BACKEND")
-    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-        except RuntimeError:  # TensorFlow has begun: its pools keep the size of the first use
-            pass
-    return tf, keras
 
 
 def device(tf: Any) -> str:

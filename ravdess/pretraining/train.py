@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from ravdess.errors import BadParameter, RunMismatch
+from ravdess.families import backend
 from ravdess.networks import base as bases
 from ravdess.pretraining.augment import Augmentation
 from ravdess.pretraining.optimiser import Optimiser, Recipe
@@ -79,21 +80,9 @@ class Step:
 
 
 def tensorflow(threads: int) -> tuple[Any, Any]:
-    """TensorFlow and Keras, quiet, on `threads` threads, with oneDNN's convolutions (a third faster here)."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    """As `ravdess.families.backend` brings them up, without a word on stderr."""
     with _speechless():
-        import keras
-        import tensorflow as tf
-
-    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-        except RuntimeError:  # it has begun: its pools keep the size of the first use
-            pass
-    return tf, keras
+        return backend.tensorflow(threads)
 
 
 @contextmanager

@@ -35,11 +35,11 @@ def test_without_a_base_it_says_how_to_make_one(transfer: Family, tmp_path: Path
 def test_the_borrowed_trunk_stays_while_frozen_and_moves_after(
     transfer: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ravdess.families import training
+    from ravdess.families.backend import tensorflow
     from ravdess.networks import base as bases
     from ravdess.pretraining import base as kept
 
-    _, keras = training.tensorflow(1)
+    _, keras = tensorflow(1)
     lender = bases.build(keras, bases.SHAPE, 7, {}, 11, network="plain")
     monkeypatch.setattr(kept, "find_base", lambda store, network: network)
     monkeypatch.setattr(kept, "load_base", lambda folder: type("Base", (), {"model": lender}))
