@@ -53,22 +53,15 @@ def arguments() -> argparse.ArgumentParser:
         default="plain",
         help="plain (or base): the deck's, without normalisation; strong: residual, batch norm (default: %(default)s)",
     )
-    parser.add_argument("--epochs", type=_positive, metavar="N", help="default: 40")
+    parser.add_argument("--epochs", type=terminal.positive, metavar="N", help="default: 40")
     parser.add_argument(
-        "--batch", type=_positive, default=64, metavar="N", help="pictures a step (default: %(default)s)"
+        "--batch", type=terminal.positive, default=64, metavar="N", help="pictures a step (default: %(default)s)"
     )
     parser.add_argument("--rate", type=float, default=2e-3, metavar="R", help="greatest learning rate (default: 0.002)")
     parser.add_argument("--adamw", action="store_true", help="AdamW for all weights, not Muon for the trunk's kernels")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and variation (default: %(default)s)")
-    parser.add_argument("--threads", type=_positive, metavar="N", help="CPUs (default: all)")
+    parser.add_argument("--threads", type=terminal.positive, metavar="N", help="CPUs (default: all)")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
 
 
 def main(args: argparse.Namespace) -> int:

@@ -73,7 +73,7 @@ def arguments() -> argparse.ArgumentParser:
         "(default: %(default)s)",
     )
     parser.add_argument("--test-actors", metavar="NN[,NN…]", help="who judges under holdout (default: the last four)")
-    parser.add_argument("--samples", type=_positive, metavar="N", help="candidates drawn a family (default: 8)")
+    parser.add_argument("--samples", type=terminal.positive, metavar="N", help="candidates drawn a family (default: 8)")
     parser.add_argument(
         "--grid", type=_grid, metavar="N", help="most neighbours of the best tried for each judge, or all (default: 4)"
     )
@@ -95,17 +95,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of draws, models and intervals (default: %(default)s)")
     parser.add_argument("--run", metavar="NAME", help="the run's name (default: one that ends in the request's hash)")
     parser.add_argument(
-        "--cpus", "--workers", type=_positive, metavar="N", help="CPUs of a Ray started here (default: all)"
+        "--cpus", "--workers", type=terminal.positive, metavar="N", help="CPUs of a Ray started here (default: all)"
     )
-    parser.add_argument("--threads", type=_positive, default=1, metavar="N", help="CPUs of one fit (default: 1)")
+    parser.add_argument(
+        "--threads", type=terminal.positive, default=1, metavar="N", help="CPUs of one fit (default: 1)"
+    )
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
 
 
 def _grid(text: str) -> int:

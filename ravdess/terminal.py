@@ -37,6 +37,14 @@ def parser(doc: str, examples: str) -> argparse.ArgumentParser:
     return made
 
 
+def positive(text: str) -> int:
+    """A whole number of at least 1, for an argument's type."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
 def run(job: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Run a job; what this project refuses becomes one line on stderr and status 1, an interrupt status 130."""
     try:
