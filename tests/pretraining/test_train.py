@@ -23,6 +23,7 @@ from ravdess.networks import transfer_cnn
 from ravdess.pretraining import base, fer2013, train
 from ravdess.pretraining.augment import Augmentation
 from ravdess.pretraining.optimiser import Optimiser, Recipe, orthogonal
+from ravdess.search.shelf import kept_models
 from storage import Store
 
 JOB = Path(__file__).parents[2] / "jobs" / "pretrain.py"
@@ -222,6 +223,16 @@ def test_a_changed_or_foreign_base_is_refused(kept: dict[str, bytes], tmp_path: 
         base.load_base(in_memory(other))
     with pytest.raises(BadBundle, match="no face base"):
         base.load_base(in_memory(bundle_files.sealed({**told, "family": "svm"}, {"model.keras": b""})))
+
+
+def test_a_kept_base_is_found_but_is_no_judge_of_takes(kept: dict[str, bytes], tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for _ in range(2):
+        folder = store.new_model("base-fer2013")
+        for name, data in kept.items():
+            folder.write(name, data)
+    assert base.find_base(store).path().endswith("models/base-fer2013/2")
+    assert kept_models(store) == []
 
 
 def test_a_store_without_a_base_says_how_to_make_one(tmp_path: Path) -> None:
