@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
-from ravdess.families.common import encode, even_mean, read_about, settle, unit_rows, walkable, write_about
+from ravdess.families.common import encode, even_mean, read_about, settle, unit_rows, write_about
 from ravdess.families.space import Choice, Integer, Params, Real, Space
+from ravdess.families.trees import MODEL, Trees
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,26 +46,29 @@ class Forest:
     def __init__(self, params: Params, seed: int = 0, threads: int = 1) -> None:
         self.params = settle(NAME, SPACE, DEFAULTS, params)
         self.seed, self.threads = seed, threads
-        self._model: Any = None
+        self._trees: Trees | None = None
 
     def fit(self, X: Floats, y: Labels, sample_weight: NDArray[np.float64] | None = None) -> Forest:
         from sklearn.ensemble import RandomForestClassifier
 
         self.classes_, codes = encode(y)
-        self._model = RandomForestClassifier(**self.params, random_state=self.seed, n_jobs=self.threads)
-        self._model.fit(X, codes, sample_weight=even_mean(sample_weight, len(codes)))
+        model = RandomForestClassifier(**self.params, random_state=self.seed, n_jobs=self.threads)
+        self._trees = Trees.of(model.fit(X, codes, sample_weight=even_mean(sample_weight, len(codes))))
         return self
 
+    @property
+    def trees(self) -> Trees:
+        """The fitted numbers."""
+        if self._trees is None:
+            raise ValueError("this forest is not fitted")
+        return self._trees
+
     def predict_proba(self, X: Floats) -> NDArray[np.float64]:
-        # Threads would add up the trees in the order in which they end, so that the last bits change from call to call.
-        self._model.n_jobs = 1
-        return unit_rows(self._model.predict_proba(np.asarray(X, dtype=np.float32)))
+        return unit_rows(self.trees.mean(X))
 
     def save(self, folder: Path) -> None:
-        from ravdess.families import skops_file
-
         write_about(folder, NAME, self.classes_, self.params, seed=self.seed)
-        skops_file.dump(self._model, folder)
+        self.trees.save(folder)
 
 
 def build(params: Params, seed: int = 0, threads: int = 1) -> Forest:
@@ -74,36 +78,25 @@ def build(params: Params, seed: int = 0, threads: int = 1) -> Forest:
 
 def load(folder: Path) -> Forest:
     """The inverse of `Forest.save`. Raises BadBundle for anything but such a folder."""
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.tree import DecisionTreeClassifier
-
-    from ravdess.families import skops_file
-
     about = read_about(folder, NAME)
     forest = Forest(about["params"], about.get("seed", 0))
     forest.classes_ = np.array(about["classes"], dtype=np.str_)
-    model = skops_file.load(folder, RandomForestClassifier, trusted=(_TREE,))
-    k = len(forest.classes_)
-    fits = model.n_classes_ == k == len(model.classes_) and len(model.estimators_) > 0
-    for tree in model.estimators_ if fits else ():
-        fits = fits and type(tree) is DecisionTreeClassifier and _sound(tree.tree_, k, model.n_features_in_)
-    if not fits:
-        raise BadBundle(f"{folder} holds a forest whose trees point outside themselves")
-    forest._model = model
+    forest._trees = Trees.load(folder) if (folder / MODEL).exists() else _older(folder)
+    if (k := forest.trees.values.shape[1]) != len(forest.classes_):
+        raise BadBundle(f"{folder} holds a forest of {k} classes, not {len(forest.classes_)}")
     return forest
 
 
-def _sound(tree: Any, classes: int, features: int) -> bool:
-    left, right, n = tree.children_left, tree.children_right, tree.node_count
-    inner = left != -1
-    return bool(
-        n > 0
-        and tree.n_features == features
-        and tree.value.shape == (n, 1, classes)
-        and np.all((right != -1) == inner)
-        and walkable(np.concatenate([left[inner], right[inner]]), n)
-        and np.all((tree.feature[inner] >= 0) & (tree.feature[inner] < features))
-    )
+def _older(folder: Path) -> Trees:
+    """As forests were saved before: scikit-learn's object, by skops."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    from ravdess.families import skops_file
+
+    try:
+        return Trees.of(skops_file.load(folder, RandomForestClassifier, trusted=(_TREE,)))
+    except (AttributeError, TypeError, ValueError, IndexError) as error:
+        raise BadBundle(f"{folder} holds no forest: {error}") from error
 
 
 FAMILIES.register(Family(NAME, SPACE, DEFAULTS, build, load))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ravdess.families.trees import LEAF
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,17 +42,13 @@ class Tree(NamedTuple):
 
 def random_forest(graph: Graph, estimator: Any, rows: str) -> str:
     """The mean of the trees' shares."""
-    grown = [tree.tree_ for tree in estimator._model.estimators_]
-    some = [
-        Tree(
-            tree.feature,
-            round_down(tree.threshold),
-            tree.children_left,
-            tree.children_right,
-            tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True) / len(grown),
-        )
-        for tree in grown
-    ]
+    grown = estimator.trees
+    ends = np.cumsum(grown.sizes)[:-1]
+    leaf = grown.left == LEAF
+    value = np.zeros((len(leaf), grown.values.shape[1]))
+    value[leaf] = grown.values / grown.values.sum(axis=1, keepdims=True) / len(grown.sizes)
+    parts = (grown.feature, round_down(grown.threshold), grown.left, grown.right, value)
+    some = [Tree(*nodes) for nodes in zip(*(np.split(part, ends) for part in parts), strict=True)]
     shares = ensemble(graph, some, rows, comparison="BRANCH_LEQ", base=np.zeros(len(estimator.classes_)))
     total = graph.add("ReduceSum", shares, graph.constant(np.array([1], np.int64)), keepdims=1)
     return graph.add("Div", shares, total)
