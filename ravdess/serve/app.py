@@ -23,7 +23,7 @@ PAGES: Final = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     **{
         f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("app", "camera", "draw", "enrolment", "link", "microphone", "view", "worklet")
+        for name in ("app", "camera", "draw", "enrolment", "flow", "link", "microphone", "view", "worklet")
     },
 }
 """Every file that is given out, by its address. Nothing else is looked up on disk."""

@@ -1,7 +1,10 @@
 """One visitor: a WebSocket that hears, looks and answers.
 
 The browser sends pieces of sound and pictures as bytes (the first one says which), and wishes as JSON. It gets columns
-to draw as bytes, and all else as JSON, "say" naming what: model, voice, answer, face, enrolment, error.
+to draw as bytes, and all else as JSON, "say" naming what: hello, listening, voice, answer, face, enrolment, error.
+
+Sound is heard in the order in which it came, so "listening" (to a start) and columns tell a browser how far behind the
+server is; it then leaves out whole stretches, which is better than an old answer.
 """
 
 from __future__ import annotations
@@ -91,8 +94,11 @@ class Visitor:
         self._put(json.dumps({"say": what, **more}))
 
     def _put(self, message: str | bytes) -> None:
-        if self._out.qsize() < (_UNSENT if isinstance(message, bytes) else 2 * _UNSENT):
+        waiting = self._out.qsize()
+        if waiting < (_UNSENT if isinstance(message, bytes) else 2 * _UNSENT):
             self._out.put_nowait(message)
+        elif waiting >= 2 * _UNSENT:
+            self._spawn(self._close(1008, "messages are not being read"))
 
     async def _write(self) -> None:
         try:
@@ -129,7 +135,8 @@ class Visitor:
             do = wish["do"]  # type: ignore[index]  # a wish that is none is caught below
             if do == "start":
                 self._hearing = Hearing(int(wish["rate"]), longest=self._limits.utterance)  # type: ignore[index]
-                self._began = time.monotonic()
+                self._began, self._over = time.monotonic(), 0  # utterances are counted anew
+                self._say("listening")
             elif do == "stop":
                 self._stop()
             elif do == "enrol" and self._house.enrolled:
@@ -220,7 +227,8 @@ class Visitor:
             answer = await self._house.judge(self, take, enrol=self.enrolled, urgent=False)
         except RavdessError:
             return  # the end of the utterance will say it
-        if answer is not None and taken and taken[0].number > self._over and hearing and hearing.speaking:
+        present = hearing is not None and hearing is self._hearing and hearing.speaking
+        if answer is not None and present and taken[0].number > self._over:
             self._answer("live", taken[0], answer)
 
     def _answer(self, kind: str, utterance: Utterance, answer: Answer) -> None:

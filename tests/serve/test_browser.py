@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -302,6 +304,26 @@ def test_a_token_is_asked_for_and_let_in(
             assert "stopped" in page.inner_text("#alert")
             assert page.get_attribute("#microphone", "aria-pressed") == "false"
             assert process.wait(20) == 0
+
+
+def test_a_server_that_falls_behind_is_said_and_what_follows_is_of_the_present(
+    playwright: Any, bundle: Bundle, said: tuple[Path, Any], tmp_path: Path
+) -> None:
+    bundle.save(tmp_path / "model")
+    with (
+        running(JOB, "--model", tmp_path / "model", "--port", "0") as (address, process),
+        browsing(playwright, address, said[0], said[0], tmp_path) as browser,
+        browser.open() as page,
+    ):
+        page.click("#microphone")
+        page.wait_for_selector(".state[data-is=speaking]")
+        process.send_signal(signal.SIGSTOP)
+        page.wait_for_selector(".state[data-is=busy]")
+        assert "left out" in page.inner_text("#state-text")
+        time.sleep(2)
+        process.send_signal(signal.SIGCONT)
+        page.wait_for_selector(".state[data-is=listening]", timeout=2000)
+        heard(page, page.locator("#heard li").count() + 1)
 
 
 @pytest.mark.data

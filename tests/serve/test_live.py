@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -13,16 +14,15 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from ravdess.clips import Clip
-from ravdess.corpora import sample
 from ravdess.predict import Predictor
 from ravdess.serve.endpoint import Turn
 from ravdess.serve.hearing import Hearing
 from ravdess.serve.house import House
+from ravdess.serve.live import Visitor
 from ravdess.sound.frames import SAMPLE_RATE
 from ravdess.sound.read import read
 from tests.predict.models import Table, fitted
-from tests.serve.visits import page, picture, pieces, until, visit
+from tests.serve.visits import face, page, picture, pieces, until, visit
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,42 @@ def test_live_answers_come_while_someone_speaks_and_at_the_pause(predictor: Pred
     assert kinds[-2:] == ["pause", "final"]
 
 
+def test_a_second_start_is_judged_live_like_the_first(predictor: Predictor, made_clips: list[Path]) -> None:
+    y, sr = loud(made_clips[4])
+    with page(predictor, live=0.1) as (client, _), visit(client) as socket:
+        for _ in range(2):
+            socket.send_json({"do": "start", "rate": sr})
+            until(socket, say="listening")
+            for number, piece in enumerate(pieces(y)):
+                socket.send_bytes(piece)
+                if number % 8 == 0:
+                    time.sleep(0.06)
+            assert until(socket, say="answer")["kind"] == "live"
+            until(socket, say="answer", kind="final")
+            socket.send_json({"do": "stop"})
+
+
+def test_who_reads_nothing_is_let_go(predictor: Predictor) -> None:
+    closed: list[tuple[int, str]] = []
+
+    class Socket:
+        async def close(self, code: int, reason: str) -> None:
+            closed.append((code, reason))
+
+    async def within() -> None:
+        visitor = Visitor(Socket(), House(predictor, about={}))  # type: ignore[arg-type]  # all that is called of one
+        for _ in range(200):
+            visitor._put(b"columns")
+            assert not closed, "columns are left out"
+        for _ in range(200):
+            visitor._say("voice")
+        await asyncio.sleep(0)
+        assert visitor._out.qsize() < 200
+
+    asyncio.run(within())
+    assert closed[0] == (1008, "messages are not being read")
+
+
 def test_turning_the_microphone_off_ends_the_utterance(
     open_page: tuple[TestClient, House], made_clips: list[Path]
 ) -> None:
@@ -95,7 +131,7 @@ def test_turning_the_microphone_off_ends_the_utterance(
 
 
 def test_a_face_is_found_in_a_camera_picture(open_page: tuple[TestClient, House]) -> None:
-    jpeg, boxes = _face()
+    jpeg, boxes = face()
     with visit(open_page[0]) as socket:
         socket.send_bytes(picture(jpeg))
         seen = until(socket, say="face")
@@ -103,26 +139,6 @@ def test_a_face_is_found_in_a_camera_picture(open_page: tuple[TestClient, House]
     (x, y, width, height) = boxes[0]
     assert 0.2 < x < x + width < 0.8
     assert 0 <= y < y + height <= 1
-
-
-def _face() -> tuple[bytes, list[list[float]]]:
-    """A picture of a drawn face as the page sends it, and where the same code finds it here."""
-    import io
-
-    import av
-    import cv2
-
-    from ravdess.serve.looking import look
-
-    film = sample.make(Clip.parse("01-01-03-01-01-01-02"), height=180)
-    with av.open(io.BytesIO(film), "r") as file:
-        for number, frame in enumerate(file.decode(video=0)):
-            jpeg = cv2.imencode(".jpg", frame.to_ndarray(format="bgr24"))[1].tobytes()
-            boxes = look(jpeg)[0]["boxes"]
-            if len(boxes) == 1:
-                return jpeg, boxes
-            assert number < 40
-    raise AssertionError("no frame")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +157,7 @@ def test_pictures_that_are_none_cost_only_themselves(
         socket.send_bytes(picture(jpeg))
         assert said in until(socket, say="error")["message"]
         time.sleep(0.2)
-        socket.send_bytes(picture(_face()[0]))
+        socket.send_bytes(picture(face()[0]))
         assert until(socket, say="face")["boxes"]
 
 
@@ -177,6 +193,7 @@ def test_messages_that_no_page_sends_end_the_connection(
 def test_sound_that_no_microphone_sends_ends_the_connection(open_page: tuple[TestClient, House], piece: bytes) -> None:
     with visit(open_page[0]) as socket:
         socket.send_json({"do": "start", "rate": 48_000})
+        until(socket, say="listening")
         socket.send_bytes(piece)
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_json()
@@ -271,6 +288,6 @@ def test_random_messages_never_break_the_house(open_page: tuple[TestClient, Hous
                 data: Any = bytes([int(rng.integers(0, 3))]) + rng.bytes(int(rng.integers(0, 5000)))
                 socket.send_bytes(data)
     with visit(client) as socket:
-        socket.send_bytes(picture(_face()[0]))
+        socket.send_bytes(picture(face()[0]))
         assert until(socket, say="face")
     assert not house._visitors

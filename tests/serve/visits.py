@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from starlette.testclient import TestClient, WebSocketTestSession
 
+from ravdess.clips import Clip
+from ravdess.corpora import sample
 from ravdess.predict import Predictor
 from ravdess.serve.app import app
 from ravdess.serve.doors import PROTOCOL
@@ -55,6 +58,27 @@ def pieces(y: NDArray[Any]) -> Iterator[bytes]:
 def picture(jpeg: bytes) -> bytes:
     """A message of a camera picture."""
     return bytes([PICTURE]) + jpeg
+
+
+@cache
+def face() -> tuple[bytes, list[list[float]]]:
+    """A picture of a drawn face as the page sends it, and where the same code finds it here."""
+    import io
+
+    import av
+    import cv2
+
+    from ravdess.serve.looking import look
+
+    film = sample.make(Clip.parse("01-01-03-01-01-01-02"), height=180)
+    with av.open(io.BytesIO(film), "r") as file:
+        for number, frame in enumerate(file.decode(video=0)):
+            jpeg = cv2.imencode(".jpg", frame.to_ndarray(format="bgr24"))[1].tobytes()
+            boxes = look(jpeg)[0]["boxes"]
+            if len(boxes) == 1:
+                return jpeg, boxes
+            assert number < 40
+    raise AssertionError("no frame")
 
 
 def until(socket: WebSocketTestSession, **wanted: object) -> dict[str, Any]:

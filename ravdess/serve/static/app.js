@@ -2,6 +2,7 @@
 import { Camera } from "./camera.js";
 import { Sound, Stream } from "./draw.js";
 import { Enrolment } from "./enrolment.js";
+import { Flow } from "./flow.js";
 import { Link, Refused, ask, setToken } from "./link.js";
 import { Microphone } from "./microphone.js";
 import * as view from "./view.js";
@@ -9,9 +10,11 @@ import * as view from "./view.js";
 const $ = (id) => document.getElementById(id);
 const sound = new Sound($("sound"));
 const camera = new Camera($("video"), (bytes) => link.send(bytes));
-const microphone = new Microphone((bytes) => link.send(bytes));
+const microphone = new Microphone((bytes) => flow.send(bytes));
 const heard = new view.Heard((answer, title) => show(answer, title));
-const link = new Link({ onMessage: said, onColumns: (bytes) => microphone.on && sound.add(bytes, speaking), onClose: gone });
+const link = new Link({ onMessage: said, onColumns: columns, onClose: gone });
+const flow = new Flow(link, follow);
+const LISTENING = "Listening. Say something.";
 let model, bars, stream, enrolment;
 let speaking = false;
 let session = "";
@@ -64,8 +67,9 @@ function show(answer, kind) {
 function said(message) {
   if (message.say === "voice") {
     speaking = message.speaking;
-    if (microphone.on) view.state(speaking ? "Hearing a voice …" : "Listening. Say something.", speaking ? "speaking" : "listening");
+    if (microphone.on) view.state(speaking ? "Hearing a voice …" : LISTENING, speaking ? "speaking" : "listening");
   } else if (message.say === "hello") session = message.session;
+  else if (message.say === "listening") flow.listening();
   else if (message.say === "answer") answered(message);
   else if (message.say === "face") faces(message);
   else if (message.say === "error") view.trouble(message.message);
@@ -110,7 +114,7 @@ async function listen() {
   try {
     const rate = await microphone.start();
     await link.connect();
-    link.wish({ do: "start", rate });
+    flow.start(rate);
     $("hint").hidden = true;
     sound.clear();
     stream.clear();
@@ -119,7 +123,7 @@ async function listen() {
     microphone.flow();
     pressed("microphone", true, "Stop");
     view.fine();
-    view.state("Listening. Say something.", "listening");
+    view.state(LISTENING, "listening");
     $("sound-caption").textContent = "Waveform and log-mel spectrogram of the last 6 seconds; the line between them marks speech.";
     return true;
   } catch (error) {
@@ -129,6 +133,16 @@ async function listen() {
   } finally {
     $("microphone").disabled = false;
   }
+}
+
+function columns(bytes) {
+  flow.heard(bytes);
+  if (microphone.on) sound.add(bytes, speaking);
+}
+
+function follow(busy) {
+  speaking = false;
+  if (microphone.on) view.state(busy ? "Too busy to follow: what you say now is left out." : LISTENING, busy ? "busy" : "listening");
 }
 
 function hush() {
