@@ -51,9 +51,9 @@ def arguments() -> argparse.ArgumentParser:
         nargs="+",
         action="extend",
         metavar="NAME",
-        help="families to search, several with spaces or commas, or all that fit the features: svm, random_forest, "
-        "xgboost, lightgbm, mlp for tables; audio_cnn, audio_rnn, cnn, transfer_cnn, deep_cnn, separable_cnn, temporal "
-        "for frames (default: svm)",
+        help="families to search, several with spaces or commas, or all that fit the features: lda, svm, "
+        "random_forest, xgboost, lightgbm, mlp for tables; audio_cnn, audio_rnn, cnn, transfer_cnn, deep_cnn, "
+        "separable_cnn, temporal for frames (default: svm)",
     )
     parser.add_argument(
         "--features", default="mfcc_stats", metavar="SET", help="feature set or frame set (default: %(default)s)"

@@ -88,5 +88,5 @@ def test_a_threshold_is_never_rounded_up() -> None:
 def test_a_family_without_an_export_says_so() -> None:
     import dataclasses
 
-    with pytest.raises(BadBundle, match=r"models of 'oracle' have no ONNX export, only those of \['lightgbm'"):
+    with pytest.raises(BadBundle, match=r"models of 'oracle' have no ONNX export, only those of \['lda', 'lightgbm'"):
         to_onnx(dataclasses.replace(made(), family="oracle"))

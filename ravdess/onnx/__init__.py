@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ravdess.errors import BadBundle, MissingExtra
-from ravdess.onnx import dense, pairs, trees
+from ravdess.onnx import dense, linear, pairs, trees
 from ravdess.onnx.graph import Graph
 
 if TYPE_CHECKING:
     from ravdess.bundle import Bundle
 
 PARTS: Final[Mapping[str, Callable[[Graph, Any, str], str]]] = {
+    "lda": linear.lda,
     "svm": pairs.svm,
     "random_forest": trees.random_forest,
     "xgboost": trees.xgboost,
