@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from ravdess.clips import ACTORS
 from ravdess.modality import MODALITIES, modality_of
+from ravdess.report.figures import share3
 from ravdess.report.numbers import Interval
 from ravdess.report.of_run import MEASURES, said
 from ravdess.report.published import PUBLISHED
@@ -40,7 +41,7 @@ class Headline(Protocol):
     @property
     def predictions(self) -> pd.DataFrame: ...
     @property
-    def choices(self) -> Any: ...
+    def choices(self) -> pd.DataFrame: ...
 
 
 class Row(NamedTuple):
@@ -74,6 +75,32 @@ class Row(NamedTuple):
     url: str = ""
 
 
+class Choice(NamedTuple):
+    """What a headline took for one judge.
+
+    Attributes
+    ----------
+    headline : str
+        Modality, protocol, and plain or enrolled.
+    judge, actors : str
+        The fold that judges, and whom it holds.
+    run, system : str
+        The run that was chosen, its features and family.
+    choosers : str
+        UAR by which it was chosen: of actors who are not the judge's.
+    among : int
+        How many there were to choose from.
+    """
+
+    headline: str
+    judge: str
+    actors: str
+    run: str
+    system: str
+    choosers: str
+    among: int
+
+
 class Board(NamedTuple):
     """The scoreboard.
 
@@ -86,12 +113,15 @@ class Board(NamedTuple):
         What the letters in the rows stand for.
     drawn : list of (name, predictions)
         Of the headlines, and of the best plain results of ours.
+    choices : list of Choice
+        A headline's one below another, in the order of its judges.
     """
 
     rows: list[Row]
     leaky: list[Row]
     versions: list[str]
     drawn: list[tuple[str, pd.DataFrame]]
+    choices: list[Choice]
 
 
 def board(runs: Sequence[Run], headlines: Sequence[tuple[str, Headline]] = ()) -> Board:
@@ -125,7 +155,25 @@ def board(runs: Sequence[Run], headlines: Sequence[tuple[str, Headline]] = ()) -
     }
     for _, _, family, run in best:
         drawn.setdefault(f"{run.summary['features']}, {family}, {run.summary['protocol']}", run.said(family))
-    return Board(rows, leaky, [f"{letter}: {told}" for told, letter in letters.items()], list(drawn.items())[:DRAWN])
+    versions = [f"{letter}: {told}" for told, letter in letters.items()]
+    return Board(rows, leaky, versions, list(drawn.items())[:DRAWN], _choices(headlines))
+
+
+def _choices(headlines: Sequence[tuple[str, Headline]]) -> list[Choice]:
+    """Which run and family each judge's choosers took."""
+    return [
+        Choice(
+            f"{TITLES[one.modality]}, {protocol}, {'enrolled' if one.enrolled else 'plain'}",
+            str(row["judge"]),
+            ", ".join(sorted(set(one.predictions.loc[one.predictions["fold"] == row["judge"], "actor"]))),
+            str(row["run"]),
+            f"{row['features']}, {row['family']}",
+            share3(row["choosers_uar"]),
+            int(row["chosen_from"]),
+        )
+        for protocol, one in headlines
+        for _, row in one.choices.iterrows()
+    ]
 
 
 def _ours(runs: Sequence[Run], letters: dict[str, str]) -> list[Row]:

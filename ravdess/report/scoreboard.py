@@ -7,6 +7,7 @@ runs on made clips are left out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from ravdess.clips import EMOTIONS
@@ -31,6 +32,11 @@ CAPTION: Final = (
     "RAVDESS, eight emotions, nobody in both training and test. Ours with 95 % intervals over actors; published ones "
     "as their sources say them. Enrolled: the judged actor is normalised by their own unlabelled clips; such numbers "
     "are to be compared with each other only. Headlines first, then by plain UAR, or accuracy where it is absent."
+)
+CHOSEN: Final = ("judge", "its actors", "run", "features, family", "UAR of the choosers", "chosen from")
+CHOSEN_CAPTION: Final = (
+    "What the headlines chose: for each judge, the run and family whose choosers, all of them other actors, scored "
+    "highest without it."
 )
 LEAKY_CAPTION: Final = (
     "LEAKY: the same actors train and judge. These numbers are inflated and only show what a leak is worth."
@@ -79,6 +85,10 @@ def markdown(found: Board) -> str:
     parts = ["# Scoreboard", "", CAPTION, ""]
     for modality, rows in _grouped(found.rows).items():
         parts += [f"## {TITLES[modality]}", "", *head, *(written(row) for row in rows), ""]
+    if found.choices:
+        rows = [line([plain(str(cell)) for cell in one]) for one in found.choices]
+        chosen = [line(["headline", *CHOSEN]), line(["---"] * (1 + len(CHOSEN)))]
+        parts += ["## Choices", "", CHOSEN_CAPTION, "", *chosen, *rows, ""]
     if found.leaky:
         parts += ["## Leaky", "", LEAKY_CAPTION, "", *head, *(written(row) for row in found.leaky), ""]
     if found.versions:
@@ -105,7 +115,7 @@ def scoreboard_page(found: Board, url: str, *, seed: int = 0) -> str:
     for modality, rows in _grouped(found.rows).items():
         lines += [[TITLES[modality]], *shown(rows)]
         classes += ["", *(row.kind for row in rows)]
-    parts = [table(CAPTION, HEADER, lines, numbers=(2,), classes=classes)]
+    parts = [table(CAPTION, HEADER, lines, numbers=(2,), classes=classes), *_chosen(found)]
     if found.versions:
         parts.append(tag("ul", *(tag("li", one) for one in found.versions), class_="muted"))
     sections = [("board", "All results", joined(parts)), ("overview", "At a glance", _overview(found))]
@@ -118,6 +128,15 @@ def scoreboard_page(found: Board, url: str, *, seed: int = 0) -> str:
         "Speaker-independent emotion recognition on RAVDESS: every run of the store, and what others published."
     )
     return page("Scoreboard", lead, sections, foot=paragraph(f"Made from {url}."))
+
+
+def _chosen(found: Board) -> list[Raw]:
+    """The choices of the headlines, folded."""
+    lines: list[list[object]] = []
+    for headline, some in groupby(found.choices, key=lambda one: one.headline):
+        lines += [[headline], *(list(one[1:]) for one in some)]
+    chosen = table(CHOSEN_CAPTION, CHOSEN, lines, numbers=(4, 5))
+    return [tag("details", tag("summary", "what the headlines chose"), chosen)] if lines else []
 
 
 def glance(found: Board, metric: str = "uar") -> Picture:

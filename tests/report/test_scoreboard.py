@@ -71,8 +71,19 @@ def test_the_headline_comes_first_with_its_own_scores(shelf: Store) -> None:
     run = read_run(shelf, "plain-toy")
     rows = run.said("centroids")
     scores = score(rows["emotion"], rows["predicted"], rows["actor"], fold=rows["fold"])
+    judges = sorted(set(rows["fold"]))
+    choices = pd.DataFrame(
+        {
+            "judge": judges,
+            "run": [f"run-{judge}" for judge in judges],
+            "family": "svm",
+            "features": "voice_stats",
+            "choosers_uar": [0.5 + at / 100 for at in range(len(judges))],
+            "chosen_from": 7,
+        }
+    )
     plain, enrolled = (
-        SimpleNamespace(modality="sound", enrolled=kind, scores=scores, predictions=rows, choices=[])
+        SimpleNamespace(modality="sound", enrolled=kind, scores=scores, predictions=rows, choices=choices)
         for kind in (False, True)
     )
     found = board([run], [("emobox", plain), ("emobox", enrolled)])
@@ -83,6 +94,14 @@ def test_the_headline_comes_first_with_its_own_scores(shelf: Store) -> None:
     page = scoreboard_page(found, "store")
     assert page.index("headline, chosen by inner folds") < page.index("Whisper")
     assert found.drawn[0][0] == "Sound, headline, emobox"
+    assert len(found.choices) == 2 * len(judges)
+    for judge, one in zip(judges, found.choices, strict=False):
+        assert one[:2] == ("Sound, emobox, plain", str(judge))
+        assert one.actors.split(", ") == sorted(set(rows.loc[rows["fold"] == judge, "actor"]))
+        assert page.count(f"<td>run-{judge}</td>") == 2
+        assert f"| {one.choosers} | 7 |" in markdown(found)
+    folded = page.partition("<details><summary>what the headlines chose</summary>")[2].partition("</details>")[0]
+    assert f"run-{judges[-1]}" in folded
 
 
 def test_published_numbers_have_a_source_a_metric_and_a_place() -> None:
