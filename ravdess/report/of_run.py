@@ -203,7 +203,13 @@ def _chosen(run: Run) -> Raw:
 def _search(run: Run, family: str, mark: int) -> Raw:
     candidates = numbers.tried(run.trials, family)
     if not candidates:
-        return paragraph(f"{family}: no candidate has all its inner scores.", class_="muted")
+        fitted = (run.trials["family"] == family).any()
+        why = (
+            "no candidate has all its inner scores"
+            if fitted
+            else "nothing was fitted; answers of finished runs were weighed"
+        )
+        return paragraph(f"{family}: {why}.", class_="muted")
     best = max(candidates, key=lambda one: one.uar)
     caption = (
         f": {len(candidates)} candidates as they were drawn; the line is the best so far. Inner scores: they chose, so "

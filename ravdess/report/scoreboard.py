@@ -142,7 +142,7 @@ def _chosen(found: Board) -> list[Raw]:
 def glance(found: Board, metric: str = "uar") -> Picture:
     """One metric of every row that has it, plain and enrolled, with intervals; published numbers are hollow."""
     rows = [row for row in found.rows if metric in row.plain or metric in row.enrolled]
-    labels = [f"{TITLES[row.modality].lower()}: {row.system}" + _by(row) for row in rows]
+    labels = [f"{row.modality}: {row.system}" + _by(row) for row in rows]
     series = [
         Series(name, [_interval(getattr(row, kind).get(metric)) for row in rows])
         for name, kind in (("plain", "plain"), ("enrolled", "enrolled"))
