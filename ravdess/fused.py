@@ -168,7 +168,7 @@ class FusedBundle:
                 "family": self.family,
                 "params": {"method": self.method},
                 "features": self.features,
-                "fingerprint": "+".join(member.fingerprint for member in self.members),
+                "fingerprint": "+".join(dict.fromkeys(member.fingerprint for member in self.members)),
                 "members": len(self.members),
                 "combiners": {name: one.to_json() for name, one in self.combiners.items()},
                 "standardiser": None,

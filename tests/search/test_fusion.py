@@ -13,7 +13,9 @@ import pytest
 
 from ravdess.bundle_files import INDEX
 from ravdess.clips import CLIP_COLUMNS, EMOTIONS
+from ravdess.combiner import Combiner
 from ravdess.errors import BadBundle, BadTable, RunMismatch, UnknownName
+from ravdess.features import feature_set
 from ravdess.fused import FusedBundle
 from ravdess.pipeline.todo import row_schema
 from ravdess.scores import uar
@@ -24,6 +26,7 @@ from ravdess.search.headline import headline
 from ravdess.search.run import InProcess
 from storage import Store
 from tests.search import toys
+from tests.test_bundle import made
 
 SETS = ("ear", "eye")
 
@@ -262,3 +265,10 @@ def test_the_headline_is_chosen_for_each_judge_by_choosers_that_are_not_it(
         assert mine["predicted"].tolist() == theirs["predicted"].tolist()
     assert sound.scores["rows"] == 12 * 16
     assert sound.scores["uar"] == pytest.approx(uar(sound.predictions["emotion"], sound.predictions["predicted"]))
+
+
+def test_members_of_one_registered_set_are_loaded_by_its_fingerprint() -> None:
+    name = "spectral_stats"
+    one = made(features=name, fingerprint=feature_set(name).fingerprint)
+    both = FusedBundle((one, one), {name: Combiner(np.ones(2), np.zeros((16, 8)))}, "late")
+    assert FusedBundle.from_files(both.to_files()).features == name
