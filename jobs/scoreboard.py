@@ -29,11 +29,14 @@ SOUND: Final = ("mfcc_stats", "voice_stats")
 FACE: Final = "openface"
 ROOT: Final = f"{FACE}_root"
 """Square roots, made of the imported table."""
-FAST: Final = ("svm",)
-"""Fits of less than a second: the default number of candidates."""
+BOTH: Final = f"{SOUND[-1]}+{ROOT}"
+QUICK: Final = ("lda", "svm")
+"""Fits of less than half a second: several candidates and their neighbours."""
 SLOW: Final = ("random_forest", "xgboost", "lightgbm", "mlp")
-"""Few candidates and no grid, so that all searches end within the hour on two cores."""
-FEW: Final = ("--samples", "3", "--grid", "0")
+"""Fits of seconds: the defaults alone, and on voices' and faces' measures only what adds to a fusion."""
+FOREST: Final = ("random_forest",)
+SEVERAL: Final = ("--samples", "6", "--grid", "2")
+ONE: Final = ("--samples", "1", "--grid", "0")
 ENROLLED: Final = ("--normalise", "actor")
 
 
@@ -49,52 +52,55 @@ class Step(NamedTuple):
 
 
 def steps(source: Sequence[str], face: str | None, out: str) -> Iterator[Step]:
-    """Every step in order: the strong and quick searches first."""
+    """Every step in order: the quick searches first."""
     sources = [word for one in source for word in ("--source", one)]
     yield Step("featurize", (*sources, "--features", ",".join(SOUND)))
     if face:
         yield Step("featurize", ("--import", f"{FACE}={face}"))
-    sets = (*SOUND, *((FACE, ROOT, f"{SOUND[-1]}+{ROOT}") if face else ()))
+    strong = (SOUND[-1], *((ROOT, BOTH) if face else ()))
     for how in ((), ENROLLED):
+        for name in (*SOUND, *((FACE, ROOT, BOTH) if face else ())):
+            yield searched("emobox", name, "quick", QUICK, (*SEVERAL, *how))
+        for name in strong:
+            yield searched("luna", name, "quick", QUICK[:1], (*SEVERAL, *how))
+        if face:
+            yield searched("emobox", ROOT, "slow", FOREST, (*ONE, *how))
         for protocol in ("emobox", "luna"):
-            for name in sets:
-                asked = ("--features", name, "--protocol", protocol, *how)
-                yield Step("tune", ("--family", ",".join(FAST), *asked, "--run", named(protocol, name, "svm", how)))
-    for how in ((), ENROLLED):
-        for name in (*SOUND, *((ROOT,) if face else ())):
-            asked = ("--features", name, "--protocol", "emobox", *FEW, *how)
-            yield Step("tune", ("--family", ",".join(SLOW), *asked, "--run", named("emobox", name, "slow", how)))
-    for how in ((), ENROLLED):
-        yield from fusions(how, face=bool(face))
+            yield from fusions(protocol, how, face=bool(face))
+    yield searched("emobox", SOUND[0], "slow", SLOW, ONE)
     yield Step("report", ("--scoreboard", "--out", out))
+
+
+def searched(protocol: str, features: str, zoo: str, families: Sequence[str], how: Sequence[str]) -> Step:
+    """A search under the name that a fusion finds it by."""
+    asked = ("--features", features, "--protocol", protocol, *how)
+    return Step("tune", ("--family", ",".join(families), *asked, "--run", named(protocol, features, zoo, how)))
 
 
 def named(protocol: str, features: str, zoo: str, how: Sequence[str]) -> str:
     """The name of a run, so that a fusion can name its members."""
-    return "-".join([protocol, features, zoo, *(["enrolled"] if how else [])])
+    return "-".join([protocol, features, zoo, *(["enrolled"] if ENROLLED[0] in how else [])])
 
 
-def fusions(how: Sequence[str], *, face: bool) -> Iterator[Step]:
-    """Ensembles of the strong families on one kind of features, and of all of them."""
-    sound, picture, both = SOUND[-1], ROOT, f"{SOUND[-1]}+{ROOT}"
+def fusions(protocol: str, how: Sequence[str], *, face: bool) -> Iterator[Step]:
+    """Ensembles of the strong families on one kind of features, and of both kinds."""
 
     def run(features: str, family: str) -> str:
-        return (
-            named("emobox", features, "svm", how)
-            if family == "svm"
-            else f"{named('emobox', features, 'slow', how)}/{family}"
-        )
+        return f"{named(protocol, features, 'slow' if family in SLOW else 'quick', how)}/{family}"
 
-    ears = [run(sound, family) for family in ("svm", "mlp", "lightgbm")]
-    eyes = [run(picture, family) for family in ("svm", "random_forest", "mlp", "lightgbm")]
-    fused = {sound: ears}
-    if face:
-        fused |= {picture: eyes, both: [*ears, *eyes, run(both, "svm")], f"{both}-late": [ears[0], eyes[0]]}
+    ears, eyes = run(SOUND[-1], "lda"), run(ROOT, "lda")
+    fused: dict[str, tuple[str, ...]] = {}
+    if protocol == "emobox":
+        fused[SOUND[-1]] = (ears, run(SOUND[-1], "svm"))
+    if protocol == "emobox" and face:
+        forest = run(ROOT, "random_forest")
+        fused[ROOT] = (eyes, run(ROOT, "svm"), forest)
+        fused[BOTH] = (ears, eyes, run(BOTH, "lda"), forest)
+    elif face:
+        fused[BOTH] = (ears, eyes, run(BOTH, "lda"))
     for name, members in fused.items():
-        yield Step(
-            "tune",
-            ("--family", "fusion", "--members", ",".join(members), "--run", named("emobox", name, "fusion", how)),
-        )
+        asked = ("--family", "fusion", "--members", ",".join(members))
+        yield Step("tune", (*asked, "--run", named(protocol, name, "fusion", how)))
 
 
 def arguments() -> argparse.ArgumentParser:
