@@ -1,6 +1,6 @@
 """Family `audio_cnn`: convolutions over time on log-mel windows.
 
-Variation while training: moved in time, louder or softer, SpecAugment, mixup.
+Variation while training: moved in time and pitch, louder or softer, slower or faster, SpecAugment, mixup.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ COURSE = Course(
     network=network.build,
     views=WINDOWS,
     space={**network.SPACE, **HEARD_SPACE, **SPACE},
-    defaults={"epochs": 40, **network.DEFAULTS, **HEARD, **DEFAULTS, "learning_rate": 2e-3, "batch_size": 16},
-    stages=(20, 30, 40),
+    defaults={"epochs": 60, **network.DEFAULTS, **HEARD, **DEFAULTS, "learning_rate": 3e-3},
+    stages=(5, 15, 40, 60),
 )
 
 FAMILIES.register(COURSE.family(refuse_pictures))

@@ -221,7 +221,7 @@ class Network:
         tf, _ = tensorflow(self.threads)
         takes = as_takes(X)
         result = np.zeros((len(takes), len(self.classes_)))
-        waiting: list[tuple[int, NDArray[np.uint8]]] = []
+        waiting: list[tuple[int, NDArray[Any]]] = []
         with tf.device(device(tf)):
             for at in range(len(takes)):
                 waiting.append((at, self._course.views.all(takes[at], self.params)))
@@ -284,10 +284,11 @@ class _Plan:
         targets = self._targets[rows]
         if mixup := float(self._params.get("mixup") or 0):
             # Zhang et al. 2018, arXiv 1710.09412
-            share = np.float32(rng.beta(mixup, mixup))
+            share = rng.beta(mixup, mixup, size=(len(rows), 1)).astype(np.float32)
             other = rng.permutation(len(rows))
-            views = share * views + (1 - share) * views[other]
             targets = share * targets + (1 - share) * targets[other]
+            share = share.reshape(-1, *(1 for _ in views.shape[1:]))
+            views = share * views + (1 - share) * views[other]
         return views.astype(np.float32, copy=False), targets
 
 

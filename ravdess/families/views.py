@@ -44,7 +44,7 @@ class Views:
 
     shape: Callable[[Shape, Params], tuple[int, ...]]
     draw: Callable[[Pictures, Params, Random], Floats]
-    all: Callable[[Pictures, Params], Pictures]
+    all: Callable[[Pictures, Params], Pictures | Floats]
 
 
 def _spread(count: int, most: int) -> NDArray[np.intp]:
@@ -94,13 +94,30 @@ SEQUENCES: Final = Views(
 # Sound ----------------------------------------------------------------------------------------------------------------
 
 
-def window(take: Pictures, length: int, at: float) -> Pictures:
-    """`length` frames of a take of sound [shape=(n, bands, 1, 1)] as (length, bands, 1).
+def merged(take: Pictures, step: int) -> Floats:
+    """Means of `step` frames of sound at a time [shape=(n // step, bands)]; of fewer frames, the mean of all."""
+    bands = take[:, :, 0, 0]
+    if len(bands) < step:
+        return bands.mean(axis=0, dtype=np.float32, keepdims=True)
+    whole_steps = bands[: len(bands) // step * step].reshape(-1, step, bands.shape[1])
+    means: Floats = whole_steps.mean(axis=1, dtype=np.float32)
+    return means
+
+
+def between(rows: Floats, places: NDArray[np.float64]) -> Floats:
+    """Rows at fractional `places`, between their neighbours; beyond the ends, the end."""
+    low = np.clip(places.astype(np.intp), 0, max(len(rows) - 2, 0))
+    share = np.clip(places - low, 0, 1).astype(np.float32)[:, None]
+    mixed: Floats = rows[low] * (1 - share) + rows[np.minimum(low + 1, len(rows) - 1)] * share
+    return mixed
+
+
+def window(bands: Floats, length: int, at: float) -> Floats:
+    """`length` frames of sound [shape=(n, bands)].
 
     Of a longer take those that begin at the share `at` (0 … 1) of what is too much. A shorter one lies at that share of
     the room, amid its own quietest moment of each band.
     """
-    bands = take[:, :, :, 0]
     if len(bands) >= length:
         first = round(at * (len(bands) - length))
         return bands[first : first + length]
@@ -111,41 +128,54 @@ def window(take: Pictures, length: int, at: float) -> Pictures:
 
 
 def masked(view: Floats, params: Params, rng: Random) -> Floats:
-    """SpecAugment (Park et al. 2019, arXiv 1904.08779): two stripes of bands and two of time become the mean."""
+    """SpecAugment (Park et al. 2019, arXiv 1904.08779): a stripe of bands and one of time become the mean."""
+    mean = view.mean(axis=0)
     for axis, most in ((1, whole(params, "band_mask")), (0, whole(params, "time_mask"))):
-        for _ in range(2):
-            wide = int(rng.integers(0, most + 1))
-            first = int(rng.integers(0, view.shape[axis] - wide + 1))
-            stripe = [slice(None)] * 3
-            stripe[axis] = slice(first, first + wide)
-            view[tuple(stripe)] = view.mean(axis=0, keepdims=True)[(slice(None), *stripe[1:])]
+        wide = int(rng.integers(0, min(most, view.shape[axis]) + 1))
+        first = int(rng.integers(0, view.shape[axis] - wide + 1))
+        stripe = slice(first, first + wide)
+        if axis:
+            view[:, stripe] = mean[stripe]
+        else:
+            view[stripe] = mean
     return view
 
 
 def _heard(take: Pictures, params: Params, rng: Random) -> Floats:
-    thinned = take[int(rng.integers(min(whole(params, "step"), len(take)))) :: whole(params, "step")]
-    view = window(thinned, whole(params, "length"), rng.random()).astype(np.float32)
-    view += np.float32(rng.normal() * number(params, "gain"))
-    return masked(view, params, rng)
+    bands = merged(take, whole(params, "step"))
+    if (stretch := number(params, "stretch")) > 1:
+        speed = stretch ** rng.uniform(-1, 1)
+        bands = between(bands, np.arange(max(1, int(len(bands) / speed))) * speed)
+    view = window(bands, whole(params, "length"), rng.random())
+    if shift := number(params, "shift"):
+        # Larger and smaller heads: the bands are moved and drawn out or together (Jaitly & Hinton 2013).
+        places = np.arange(view.shape[1]) * (1 + rng.uniform(-1, 1) * shift / view.shape[1])
+        view = between(view.T, places + rng.uniform(-1, 1) * shift).T
+    view = view + np.float32(rng.normal() * number(params, "gain"))
+    return masked(view, params, rng)[:, :, None]
 
 
-def _windows(take: Pictures, params: Params) -> Pictures:
-    length, thinned = whole(params, "length"), take[:: whole(params, "step")]
-    places = (0.0, 0.5, 1.0) if len(thinned) > length else (0.5,)
-    return np.stack([window(thinned, length, at) for at in places])
+def _windows(take: Pictures, params: Params) -> Floats:
+    length, bands = whole(params, "length"), merged(take, whole(params, "step"))
+    places = (0.0, 0.5, 1.0) if len(bands) > length else (0.5,)
+    return np.stack([window(bands, length, at) for at in places])[..., None]
 
 
 HEARD_SPACE: Final[Space] = {
-    "gain": Real(0.0, 20.0, step=5.0),
-    "band_mask": Integer(0, 24, step=6.0),
-    "time_mask": Integer(0, 48, step=10.0),
-    "mixup": Real(0.0, 0.5, step=0.15),
+    "gain": Real(0.0, 12.0, step=4.0),
+    "shift": Real(0.0, 3.0, step=1.0),
+    "stretch": Real(1.0, 1.25, step=0.1),
+    "band_mask": Integer(0, 16, step=4.0),
+    "time_mask": Integer(0, 16, step=4.0),
+    "mixup": Real(0.0, 0.8, step=0.2),
 }
-HEARD: Final[Params] = {"gain": 6.0, "band_mask": 8, "time_mask": 10, "mixup": 0.0, "step": 2}
-"""How sound is varied: `gain` in bytes, the masks' widest stripes in bands and frames, of which every
-`step`-th is used."""
+HEARD: Final[Params] = {
+    "gain": 4.0, "shift": 1.0, "stretch": 1.1, "band_mask": 6, "time_mask": 6, "mixup": 0.4, "step": 3
+}  # fmt: skip
+"""How sound is varied: `gain` in bytes (a deviation), up to `shift` bands higher or lower, up to `stretch` times slower
+or faster, the masks' widest stripes in bands and frames, each of which is the mean of `step`."""
 WINDOWS: Final = Views(shape=lambda frame, params: (whole(params, "length"), frame[0], 1), draw=_heard, all=_windows)
-"""Windows of `length` frames of sound, moved in time, louder or softer by `gain` bytes (a deviation), and masked."""
+"""Windows of `length` frames of sound, moved in time and varied as `HEARD` says."""
 
 
 def refuse_pictures(shape: Shape) -> str:

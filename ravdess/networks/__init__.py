@@ -16,6 +16,7 @@ LAYERS: Final = frozenset(
         *("Conv2D", "SeparableConv2D", "ZeroPadding2D", "MaxPooling2D"),
         *("GlobalAveragePooling1D", "GlobalAveragePooling2D", "BatchNormalization", "LayerNormalization"),
         *("Conv1D", "SeparableConv1D", "SpatialDropout1D", "GlobalMaxPooling1D", "Multiply", "Softmax"),
+        *("Cropping1D", "Subtract"),
         *("GRU", "MultiHeadAttention", "Reshape", "HeUniform", "Orthogonal"),
     }
 )

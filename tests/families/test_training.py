@@ -10,7 +10,7 @@ import pytest
 from ravdess.families import checkpoint, family
 from ravdess.families.contract import _takes
 from ravdess.families.training import pace, precision
-from ravdess.families.views import FRAMES, SEQUENCES, WINDOWS, masked, window
+from ravdess.families.views import FRAMES, SEQUENCES, WINDOWS, between, masked, merged, window
 from ravdess.takes import HeldTakes
 
 if TYPE_CHECKING:
@@ -119,26 +119,60 @@ def take(count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     return np.random.default_rng(1).integers(1, 255, size=(count, *shape), dtype=np.uint8)
 
 
+def bands(count: int) -> NDArray[np.float32]:
+    return take(count, (16, 1, 1))[:, :, 0, 0].astype(np.float32)
+
+
+STILL: dict[str, Any] = {
+    "length": 12, "step": 1, "gain": 0.0, "shift": 0.0, "stretch": 1.0, "band_mask": 0, "time_mask": 0
+}  # fmt: skip
+
+
 def test_windows_move_a_short_take_within_its_own_silence_and_cut_a_long_one() -> None:
-    short, long = take(5, (16, 1, 1)), take(30, (16, 1, 1))
+    short, long = bands(5), bands(30)
     view = window(short, 12, 1.0)
-    assert view.shape == (12, 16, 1)
-    np.testing.assert_array_equal(view[7:], short[..., 0])
-    np.testing.assert_array_equal(view[:7], np.repeat(short[..., 0].min(axis=0)[None], 7, axis=0))
-    np.testing.assert_array_equal(window(long, 12, 0.5), long[9:21, :, :, 0])
-    params: dict[str, Any] = {"length": 12, "step": 2, "gain": 0.0, "band_mask": 0, "time_mask": 0}
-    assert WINDOWS.all(long, params).shape == (3, 12, 16, 1)
-    assert WINDOWS.all(short, params).shape == (1, 12, 16, 1)
-    drawn = {WINDOWS.draw(short, params, np.random.default_rng(seed)).tobytes() for seed in range(9)}
+    assert view.shape == (12, 16)
+    np.testing.assert_array_equal(view[7:], short)
+    np.testing.assert_array_equal(view[:7], np.repeat(short.min(axis=0)[None], 7, axis=0))
+    np.testing.assert_array_equal(window(long, 12, 0.5), long[9:21])
+    few, many = take(5, (16, 1, 1)), take(30, (16, 1, 1))
+    assert WINDOWS.all(many, STILL).shape == (3, 12, 16, 1)
+    assert WINDOWS.all(few, STILL).shape == (1, 12, 16, 1)
+    drawn = {WINDOWS.draw(few, STILL, np.random.default_rng(seed)).tobytes() for seed in range(9)}
     assert len(drawn) > 3
 
 
+def test_frames_of_sound_are_merged_by_their_mean() -> None:
+    sound = take(11, (16, 1, 1))
+    np.testing.assert_allclose(merged(sound, 4)[1], sound[4:8, :, 0, 0].mean(axis=0), rtol=1e-6)
+    assert merged(sound, 4).shape == (2, 16)
+    np.testing.assert_allclose(merged(sound, 20), sound[:, :, 0, 0].mean(axis=0)[None], rtol=1e-6)
+
+
+def test_a_larger_head_moves_the_bands_and_a_slower_voice_the_frames() -> None:
+    slope = np.repeat((np.arange(16, dtype=np.uint8) * 10)[None, :, None, None], 12, axis=0)
+    moved = {
+        round(float(WINDOWS.draw(slope, {**STILL, "shift": 2.0}, np.random.default_rng(seed))[0, 8, 0] - 80), 3)
+        for seed in range(9)
+    }
+    assert len(moved) == 9
+    assert all(abs(by) <= 10 * (2 + 8 * 2 / 16) for by in moved)
+    rising = np.repeat((np.arange(12, dtype=np.uint8) * 10)[:, None, None, None], 16, axis=1)
+    for seed in range(9):
+        view = WINDOWS.draw(rising, {**STILL, "stretch": 1.25}, np.random.default_rng(seed))[:, 0, 0]
+        step = np.diff(view)
+        speed = step[step > 0].max()
+        assert 10 / 1.25 - 0.01 <= speed <= 10 * 1.25 + 0.01
+        assert np.count_nonzero(np.abs(step - speed) < 0.01) >= 7  # the same speed throughout
+    np.testing.assert_array_equal(between(bands(4), np.array([-3.0, 3.0, 9.0])), bands(4)[[0, 3, 3]])
+
+
 def test_masks_are_stripes_of_the_mean() -> None:
-    view = take(40, (64, 1, 1))[..., 0].astype(np.float32)
+    view = take(40, (64, 1, 1))[:, :, 0, 0].astype(np.float32)
     before = view.copy()
     masked(view, {"band_mask": 20, "time_mask": 0}, np.random.default_rng(2))
-    changed = (view != before).all(axis=0)[:, 0]
-    assert 0 < changed.sum() <= 40
+    changed = (view != before).all(axis=0)
+    assert 0 < changed.sum() <= 20
     np.testing.assert_allclose(view[0, changed], before.mean(axis=0)[changed], rtol=1e-5)
     np.testing.assert_array_equal(view[:, ~changed], before[:, ~changed])
 
