@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,9 +30,23 @@ def describe(tracks: Floats, statistics: Sequence[str]) -> Floats:
     np.ndarray [shape=(c * len(statistics),), dtype=float32]
         Track by track, in the order of `names`.
     """
-    ordered = np.sort(tracks, axis=1) if any(one[0] == "p" for one in statistics) else tracks
-    columns = [_one(tracks, ordered, statistic) for statistic in statistics]
-    return np.stack(columns, axis=1).ravel().astype(np.float32)
+    count, size = tracks.shape
+    said = np.empty((count, len(statistics)), np.float32)
+    mean = np.add.reduce(tracks, axis=1) / np.float32(size)
+    for at, statistic in enumerate(statistics):
+        if statistic == "mean":
+            said[:, at] = mean
+        elif statistic == "std":
+            away = tracks - mean[:, np.newaxis]
+            said[:, at] = np.sqrt(np.einsum("ct,ct->c", away, away) / np.float32(size))
+        elif statistic == "trend":
+            said[:, at] = np.einsum("ct,t->c", tracks, _line(size))
+    places = _places(tuple(statistics), size)
+    if len(places.columns):
+        ordered = np.sort(tracks, axis=1)
+        below = ordered[:, places.below]
+        said[:, places.columns] = below + places.share * (ordered[:, places.above] - below)
+    return said.ravel()
 
 
 def names(tracks: Sequence[str], statistics: Sequence[str]) -> tuple[str, ...]:
@@ -38,25 +54,30 @@ def names(tracks: Sequence[str], statistics: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{track}_{statistic}" for track in tracks for statistic in statistics)
 
 
-def _one(tracks: Floats, ordered: Floats, statistic: str) -> Floats:
-    size = tracks.shape[1]
-    if statistic == "mean":
-        mean: Floats = tracks.mean(axis=1)
-        return mean
-    if statistic == "std":
-        std: Floats = tracks.std(axis=1)
-        return std
-    if statistic == "trend":
-        if size < 2:
-            return np.zeros(len(tracks), np.float32)
-        time = np.linspace(-0.5, 0.5, size, dtype=np.float32)
-        trend: Floats = tracks @ (time / (time @ time))
-        return trend
-    place = int(statistic[1:]) / 100 * (size - 1)
-    below = int(place)
-    above, share = min(below + 1, size - 1), np.float32(place - below)
-    centile: Floats = ordered[:, below] + share * (ordered[:, above] - ordered[:, below])
-    return centile
+class _Places(NamedTuple):
+    """Where the percentiles among `statistics` lie among the values in order."""
+
+    columns: NDArray[np.intp]
+    below: NDArray[np.intp]
+    above: NDArray[np.intp]
+    share: Floats
+
+
+@lru_cache(maxsize=4096)
+def _places(statistics: tuple[str, ...], size: int) -> _Places:
+    columns = [at for at, statistic in enumerate(statistics) if statistic[0] == "p"]
+    place = np.array([int(statistics[at][1:]) / 100 * (size - 1) for at in columns])
+    below = place.astype(np.intp)
+    share = (place - below).astype(np.float32)
+    return _Places(np.array(columns, np.intp), below, np.minimum(below + 1, size - 1), share)
+
+
+@lru_cache(maxsize=256)
+def _line(size: int) -> Floats:
+    """Weights by which values add up to the rise of the line fitted to them; zeros for a single one."""
+    time = np.linspace(-0.5, 0.5, size, dtype=np.float32) if size > 1 else np.zeros(1, np.float32)
+    weights: Floats = time / max(time @ time, np.finfo(np.float32).tiny)
+    return weights
 
 
 def change(tracks: Floats, rate: float) -> Floats:
@@ -84,7 +105,7 @@ def change(tracks: Floats, rate: float) -> Floats:
 
 def parts(tracks: Floats, count: int) -> Floats:
     """The mean of each track over each of `count` equal parts of its time [shape=(c, count)]; t >= count."""
-    edges = np.arange(count) * tracks.shape[1] // count
-    sizes = np.diff(edges, append=tracks.shape[1])
-    means: Floats = np.add.reduceat(tracks, edges, axis=1) / sizes.astype(np.float32)
+    edges = [part * tracks.shape[1] // count for part in range(count + 1)]
+    sizes = [stop - start for start, stop in pairwise(edges)]
+    means: Floats = np.add.reduceat(tracks, edges[:-1], axis=1) / np.array(sizes, np.float32)
     return means

@@ -34,7 +34,7 @@ def _logmel(y: Floats) -> Pictures:
     speech = spoken.find(y)
     mel = np.empty((len(speech.level), MELS), np.float32)
     for start, _, power in voice.spectra(speech):
-        mel[start : start + power.shape[1]] = (timbre.mel_filters(MELS) @ power).T
+        mel[start : start + power.shape[1]] = timbre.mel_filters(MELS).of(power).T
     np.log10(mel, out=mel)
     mel *= np.float32(10)
     bytes_ = np.clip(np.rint(mel / np.float32(STEP)) + 255, 0, 255).astype(np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -52,16 +53,17 @@ def loudness(level: Floats, rate: float) -> Floats:
         ``level`` is the dB of the mean power. ``level_rise`` and ``level_fall`` are the mean change of the frames in
         which level rises, and of those in which it falls.
     """
-    overall = np.float32(10) * np.log10(np.mean(10 ** (level / 10)))
+    overall = np.float32(10 * math.log10(np.add.reduce(10 ** (level / 10)) / len(level)))
     relative = (level - overall)[np.newaxis]
     moves = functionals.change(relative, rate)
-    rises, falls = moves[moves > 0], moves[moves < 0]
+    rises, falls = np.maximum(moves, 0), np.minimum(moves, 0)
+    means = [one.sum() / max(np.count_nonzero(one), 1) for one in (rises, falls)]
     return np.concatenate(
         [
-            [overall, level.max()],
+            np.array([overall, level.max()]),
             functionals.describe(relative, STATISTICS),
             functionals.describe(moves, MOVES),
-            [rises.mean() if len(rises) else 0, falls.mean() if len(falls) else 0],
+            np.array(means, np.float32),
             functionals.parts(relative, PARTS)[0],
         ]
-    ).astype(np.float32)
+    )

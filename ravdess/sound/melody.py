@@ -61,23 +61,29 @@ def melody(hertz: Floats, rate: float) -> Floats:
     at = np.flatnonzero(hertz)
     if len(at) < FEWEST:
         return np.zeros(len(COLUMNS), np.float32)
-    height = semitones(hertz)
-    voiced = height[at]
+    voiced = semitones(hertz[at])
     contour = np.interp(np.arange(len(hertz)), at, voiced).astype(np.float32)
-    step = np.diff(voiced)[(np.diff(at) == 1) & (np.abs(np.diff(voiced)) < LEAP)]
+    step = voiced[1:] - voiced[:-1]
+    step = step[(at[1:] - at[:-1] == 1) & (np.abs(step) < LEAP)]
     if not len(step):
         step = np.zeros(1, np.float32)
     said = functionals.describe(voiced[np.newaxis], STATISTICS)
     p05, p25, p75, p95 = (said[STATISTICS.index(name)] for name in ("p05", "p25", "p75", "p95"))
     speed = step * np.float32(rate)
+    slope = contour[1:] - contour[:-1]
+    others = (
+        np.abs(speed).sum() / len(speed),
+        np.count_nonzero(step > 0) / len(step),
+        np.abs(slope[1:] - slope[:-1]).sum() / (len(contour) - 2),
+        contour.argmax() / len(contour),
+        contour.argmin() / len(contour),
+    )
     return np.concatenate(
         [
             said,
-            [p95 - p05, p75 - p25],
+            np.array([p95 - p05, p75 - p25], np.float32),
             functionals.parts(contour[np.newaxis], PARTS)[0] - said[0],
             functionals.describe(speed[np.newaxis], ("mean", "std", "p10", "p90")),
-            [np.abs(speed).mean(), (step > 0).mean()],
-            [np.abs(np.diff(contour, 2)).mean()],
-            [contour.argmax() / len(contour), contour.argmin() / len(contour)],
+            np.array(others, np.float32),
         ]
-    ).astype(np.float32)
+    )

@@ -13,9 +13,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ravdess.sound.frames import FRAME, SAMPLE_RATE
+from ravdess.sound.products import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,13 +74,10 @@ def periodicity(power: Floats) -> Floats:
     np.ndarray [shape=(lags, t), dtype=float32]
         About -1 ... 1, at the lags from one sample below that of `HIGH` to one beyond that of `LOW`.
     """
-    from scipy.fft import irfft
-
-    band = power[: BAND.stop].astype(np.complex64)
-    band[: BAND.start] = 0
-    correlation = irfft(band, n=FRAME, axis=0)
-    energy = np.maximum(correlation[0], np.finfo(np.float32).tiny)
-    repeats: Floats = correlation[_LAGS.start - 1 : _LAGS.stop + 1] / (energy * _window_correlation())
+    band = power[BAND.start : BAND.stop].T
+    share = band * (1 / np.maximum(band.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny))
+    # A product, since the transform would tell far more lags of far more bins.
+    repeats: Floats = product(share, _cosines()).T
     return repeats
 
 
@@ -97,40 +94,68 @@ def track(repeats: Floats) -> Floats:
     np.ndarray [shape=(t,), dtype=float32]
         Hz, `LOW` ... `HIGH`; 0 where no voice is.
     """
-    frequency, strength = _candidates(repeats)
+    hertz = np.zeros(repeats.shape[1], np.float32)
+    frame, frequency, strength = _candidates(repeats)
+    if not len(frame):
+        return hertz
+    first, cell, scores = _table(frame)
     height = np.log2(frequency / np.float32(HIGH))
     score = strength + np.float32(OCTAVE_COST) * height
-    found, voiced = _best(score, frequency, strength)
-    if voiced.any():
-        likely = _likely(np.log2(found / np.float32(HIGH)), voiced)
-        found, voiced = _best(score - np.float32(MEDIAN_COST) * np.abs(height - likely), frequency, strength)
-    return np.where(voiced, found, np.float32(0))
+    scores.ravel()[cell] = score
+    at = first + scores.argmax(axis=1)
+    at = at[strength[at] > VOICED]
+    if len(at):
+        likely = _likely(height[at], frame[at], frame)
+        scores.ravel()[cell] = score - np.float32(MEDIAN_COST) * np.abs(height - likely)
+        at = first + scores.argmax(axis=1)
+        at = at[strength[at] > VOICED]
+    hertz[frame[at]] = frequency[at]
+    return hertz
 
 
-def _candidates(repeats: Floats) -> tuple[Floats, Floats]:
-    """Frequency and strength [shape=(lags - 2, t)] of each peak, by the parabola through it; -1 is no peak."""
-    before, here, after = repeats[:-2], repeats[1:-1], repeats[2:]
-    peak = (here > before) & (here >= after)
-    slope, bend = before - after, before + after - 2 * here
-    shift = np.divide(slope, 2 * bend, out=np.zeros_like(here), where=peak)
-    strength = here - slope * shift / 4
-    frequency = np.float32(SAMPLE_RATE) / (np.asarray(_LAGS, np.float32)[:, np.newaxis] + shift)
-    peak &= (frequency >= LOW) & (frequency <= HIGH)
-    return frequency, np.where(peak, np.minimum(strength, 1), np.float32(-1))
+def _candidates(repeats: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """Frame, frequency and strength of each peak, by the parabola through it; frame by frame, the highest first."""
+    values = repeats.T.ravel()
+    rising = values[1:] > values[:-1]
+    # At a frame's first and last lag its neighbour is another frame's; those two lie beyond `HIGH` and `LOW`.
+    flat = np.flatnonzero(rising[:-1] > rising[1:])
+    before, peak, after = (values.take(flat + step) for step in range(3))
+    slope, bend = before - after, before + after - 2 * peak
+    shift = slope / (2 * bend)
+    strength = np.minimum(peak - slope * shift / 4, 1)
+    frame, lag = np.divmod(flat + 1, len(repeats))
+    frequency = np.float32(SAMPLE_RATE) / ((lag + (_LAGS.start - 1)).astype(np.float32) + shift)
+    kept = (frequency >= LOW) & (frequency <= HIGH)
+    return frame[kept], frequency[kept], strength[kept]
 
 
-def _best(score: Floats, frequency: Floats, strength: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Each frame's candidate of the best score, and whether it is strong enough for a voice."""
-    at = score.argmax(axis=0)[np.newaxis]
-    found = np.take_along_axis(frequency, at, axis=0)[0]
-    return found, np.take_along_axis(strength, at, axis=0)[0] > VOICED
+def _table(frame: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    """Of candidates in the order of their frames: each frame's first, the cell of each, and cells [shape=(f, most)].
+
+    A row of cells holds the candidates of one frame; those that no candidate fills are least of all.
+    """
+    first = np.concatenate([[0], np.flatnonzero(frame[1:] != frame[:-1]) + 1])
+    count = np.concatenate([first[1:], [len(frame)]]) - first
+    cells = np.full((len(first), int(count.max())), -np.inf, np.float32)
+    cell = np.arange(len(frame)) + np.repeat(np.arange(len(first)) * cells.shape[1] - first, count)
+    return first, cell, cells
 
 
-def _likely(height: Floats, voiced: NDArray[np.bool_]) -> Floats:
-    """The median over the voiced frames around each frame; in gaps, a line from one side to the other."""
-    beside = np.pad(height[voiced], NEIGHBOURS // 2, mode="reflect")
-    medians = np.median(sliding_window_view(beside, NEIGHBOURS), axis=1)
-    return np.interp(np.arange(len(voiced)), np.flatnonzero(voiced), medians).astype(np.float32)
+def _likely(height: Floats, voiced: NDArray[np.intp], frame: NDArray[np.intp]) -> Floats:
+    """The median of `height` over the voiced frames around each frame; in gaps, a line from one side to the other."""
+    last, half = max(len(height) - 1, 1), NEIGHBOURS // 2
+    place = (np.arange(len(height))[:, np.newaxis] + np.arange(-half, half + 1)) % (2 * last)
+    beside = height.take(np.minimum(place, 2 * last - place), mode="clip")  # mirrored at both ends
+    beside.partition(half, axis=1)
+    return np.interp(frame, voiced, beside[:, half]).astype(np.float32)
+
+
+@cache
+def _cosines() -> Floats:
+    """By which a power spectrum becomes `periodicity` [shape=(253, lags)]."""
+    lags = np.arange(_LAGS.start - 1, _LAGS.stop + 1)
+    cosines = np.cos(2 * np.pi / FRAME * np.outer(BAND, lags)) / _window_correlation().T
+    return cosines.astype(np.float32)
 
 
 @cache

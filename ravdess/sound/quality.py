@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ravdess.sound import pitch, shape
 from ravdess.sound.frames import SAMPLE_RATE
+from ravdess.sound.spoken import FRAME
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,41 +61,42 @@ def quality(decibels: Floats, repeats: Floats, hertz: Floats, y: Floats, centres
     -------
     np.ndarray [shape=(len(TRACKS), t), dtype=float32]
     """
-    first, *others = (_harmonic(decibels, hertz, number) for number in (1, 2, 3))
-    peaks = [shape.peak(decibels, low, high) for low, high in FORMANTS]
-    return np.stack(
-        [
-            harmonics_to_noise(repeats, hertz),
-            cepstral_peak_prominence(decibels),
-            *(first - other for other in others),
-            *(first - peak for peak in peaks),
-            *perturbation(y, centres, hertz),
-        ]
-    ).astype(np.float32)
+    said = np.empty((len(TRACKS), len(hertz)), np.float32)
+    said[0] = harmonics_to_noise(repeats, hertz)
+    said[1] = cepstral_peak_prominence(decibels)
+    first, said[2], said[3] = _harmonics(decibels, hertz)
+    for track, (low, high) in zip(said[4:7], FORMANTS, strict=True):
+        track[:] = shape.peak(decibels, low, high)
+    np.subtract(first, said[2:7], out=said[2:7])
+    said[7], said[8] = perturbation(y, centres, hertz)
+    return said
 
 
 def harmonics_to_noise(repeats: Floats, hertz: Floats) -> Floats:
     """``10 log10 r / (1 - r)`` for the autocorrelation r after one period, between -20 and 40 dB [shape=(t,)]."""
-    at = np.clip(np.rint(SAMPLE_RATE / hertz).astype(int) - int(SAMPLE_RATE / pitch.HIGH) + 1, 1, len(repeats) - 2)
-    frame = np.arange(len(hertz))
-    before, here, after = (repeats[at + shift, frame] for shift in (-1, 0, 1))
+    at = np.rint(SAMPLE_RATE / hertz).astype(int) - int(SAMPLE_RATE / pitch.HIGH)
+    at = np.minimum(np.maximum(at, 0), len(repeats) - 3)
+    before, here, after = repeats[at + np.arange(3)[:, np.newaxis], np.arange(len(hertz))]
     bend = np.maximum(2 * here - before - after, np.float32(1e-6))
-    r = np.clip(here + (before - after) ** 2 / (8 * bend), np.float32(0.0099), np.float32(0.9999))
+    r = here + (before - after) ** 2 / (8 * bend)
+    r = np.minimum(np.maximum(r, np.float32(0.0099)), np.float32(0.9999))
     ratio: Floats = np.float32(10) * np.log10(r / (1 - r))
     return ratio
 
 
 def cepstral_peak_prominence(decibels: Floats) -> Floats:
     """How far the cepstrum's peak stands above the line fitted to it, among the periods of a voice [shape=(t,)]."""
-    from scipy.fft import irfft
+    from scipy.fft import dct
 
     low, high = (int(SAMPLE_RATE / hertz) for hertz in CEPSTRUM[::-1])
-    cepstrum = np.abs(irfft(decibels, axis=0)[low : high + 1])
-    cepstrum *= 20
-    away = np.arange(len(cepstrum), dtype=np.float32) - np.float32(len(cepstrum) - 1) / 2
-    slope = away @ cepstrum / (away @ away)
-    at = cepstrum.argmax(axis=0)
-    prominence: Floats = cepstrum.max(axis=0) - cepstrum.mean(axis=0) - slope * away[at]
+    # The inverse transform of a spectrum of real numbers.
+    cepstrum = np.abs(dct(decibels.T, type=1, axis=1)[:, low : high + 1])
+    away = np.arange(high + 1 - low, dtype=np.float32) - np.float32(high - low) / 2
+    line = np.stack([np.full(len(away), 1 / len(away), np.float32), away / (away @ away)], axis=1)
+    mean, slope = (cepstrum @ line).T
+    at = cepstrum.argmax(axis=1)
+    highest = cepstrum[np.arange(len(at)), at]
+    prominence: Floats = (highest - mean - slope * away[at]) * np.float32(20 / FRAME)
     return prominence
 
 
@@ -108,42 +111,63 @@ def perturbation(y: Floats, centres: NDArray[np.int64], hertz: Floats) -> tuple[
     -------
     jitter, shimmer : np.ndarray [shape=(t,), dtype=float32]
     """
-    period = (SAMPLE_RATE / hertz).astype(np.float32)[:, np.newaxis, np.newaxis]
-    within = np.arange(POINTS, dtype=np.float32) / POINTS
-    number = np.arange(-2, 2, dtype=np.float32)[:, np.newaxis]
-    cycles = _around(y, centres, period * (number + within))
+    period = (SAMPLE_RATE / hertz).astype(np.float32)[:, np.newaxis]
+    looked_at = _between(y, centres, period * _places())
+    cycles = looked_at[:, : 4 * POINTS].reshape(-1, 4, POINTS)
+    following = looked_at[:, 4 * POINTS :].reshape(-1, 3, len(STRETCH), POINTS)
     height = cycles.max(axis=2) - cycles.min(axis=2)
-    shimmer = np.abs(np.diff(height, axis=1)).mean(axis=1) / np.maximum(height.mean(axis=1), np.float32(1e-9))
-    later = number[:3, :, np.newaxis] + STRETCH[:, np.newaxis] + within
-    following = _around(y, centres, period[..., np.newaxis] * later)
     like = np.einsum("tcp,tcsp->tcs", cycles[:, :3], following)
     like /= np.sqrt(np.einsum("tcsp,tcsp->tcs", following, following) + np.float32(1e-12))
-    best = np.clip(like.argmax(axis=2), 1, len(STRETCH) - 2)[:, :, np.newaxis]
-    before, here, after = (np.take_along_axis(like, best + shift, axis=2)[:, :, 0] for shift in (-1, 0, 1))
-    bend = np.maximum(2 * here - before - after, np.float32(1e-9))
-    length = STRETCH[best[:, :, 0]] + (STRETCH[1] - STRETCH[0]) * np.clip((after - before) / (2 * bend), -1, 1)
-    jitter = np.abs(np.diff(length, axis=1)).mean(axis=1) / length.mean(axis=1)
-    return jitter.astype(np.float32), shimmer.astype(np.float32)
+    like = like.reshape(-1, len(STRETCH))
+    best = np.minimum(np.maximum(like.argmax(axis=1), 1), len(STRETCH) - 2)
+    before, here, after = like[np.arange(len(like)), best + np.arange(-1, 2)[:, np.newaxis]]
+    shift = (after - before) / (2 * np.maximum(2 * here - before - after, np.float32(1e-9)))
+    shift = np.minimum(np.maximum(shift, -1), 1)
+    length = (STRETCH[best] + (STRETCH[1] - STRETCH[0]) * shift).reshape(-1, 3)
+    return _unsteadiness(length, np.float32(0)), _unsteadiness(height, np.float32(1e-9))
 
 
-def _around(y: Floats, centres: NDArray[np.int64], away: NDArray[np.floating[Any]]) -> Floats:
-    """`y` at places `away` [shape=(t, ...)] from each centre, on the line between two samples; zeros lie beyond."""
-    reach = int(np.abs(away).max(initial=0)) + 2
+def _unsteadiness(values: Floats, least: np.float32) -> Floats:
+    """Mean change from one of a few values to the next, over their mean: [shape=(t, few)] -> [shape=(t,)]."""
+    changes = np.abs(values[:, 1:] - values[:, :-1])
+    mean = np.maximum(values.sum(axis=1) / np.float32(values.shape[1]), least)
+    unsteadiness: Floats = changes.sum(axis=1) / (np.float32(changes.shape[1]) * mean)
+    return unsteadiness
+
+
+@cache
+def _places() -> Floats:
+    """Where four periods around a frame's centre are looked at, then what may follow the first three, in periods."""
+    within = np.arange(POINTS, dtype=np.float32) / POINTS
+    number = np.arange(-2, 2, dtype=np.float32)[:, np.newaxis]
+    later = number[:3, :, np.newaxis] + STRETCH[:, np.newaxis] + within
+    return np.concatenate([(number + within).ravel(), later.ravel()])
+
+
+def _between(y: Floats, centres: NDArray[np.int64], away: Floats) -> Floats:
+    """`y` at places `away` [shape=(t, n)] from each centre, on the line between two samples; zeros lie beyond."""
     left = np.floor(away)
-    share = away - left
-    at = left.astype(np.int64)
-    at += centres.reshape(-1, *(1,) * (away.ndim - 1)) + reach
-    padded = np.pad(y, reach)
-    here = padded.take(at)
+    away -= left
+    at = left.astype(np.int32).astype(np.int64)  # in two steps, which take a third of the time of one
+    at += centres[:, np.newaxis]
+    reach = int(np.abs(left).max(initial=0)) + 2
+    low, high = int(centres.min(initial=reach)) - reach, int(centres.max(initial=0)) + reach
+    if low < 0 or high > len(y):
+        y = np.concatenate([np.zeros(max(-low, 0), y.dtype), y, np.zeros(max(high - len(y), 0), y.dtype)])
+        at += max(-low, 0)
+    value: Floats = y.take(at)
     at += 1
-    value: Floats = here + share.astype(np.float32, copy=False) * (padded.take(at) - here)
+    rise = y.take(at)
+    rise -= value
+    rise *= away
+    value += rise
     return value
 
 
-def _harmonic(decibels: Floats, hertz: Floats, number: int) -> Floats:
-    """The highest bin within 15 % of the pitch around one of its multiples [shape=(t,)]."""
-    bin_width = SAMPLE_RATE / 2 / (shape.BINS - 1)
-    places = (number + np.array([-0.15, -0.075, 0, 0.075, 0.15])[:, np.newaxis]) * hertz / bin_width
-    at = np.clip(np.rint(places).astype(int), 0, shape.BINS - 1)
-    highest: Floats = decibels[at, np.arange(len(hertz))].max(axis=0)
+def _harmonics(decibels: Floats, hertz: Floats) -> Floats:
+    """The highest bin within 15 % of the pitch around each of its first three multiples [shape=(3, t)]."""
+    near = np.array([1, 2, 3])[:, np.newaxis, np.newaxis] + np.array([-0.15, -0.075, 0, 0.075, 0.15])[:, np.newaxis]
+    places = near * hertz / (SAMPLE_RATE / 2 / (shape.BINS - 1))
+    at = np.minimum(np.rint(places).astype(int), shape.BINS - 1)
+    highest: Floats = decibels[at, np.arange(len(hertz))].max(axis=1)
     return highest

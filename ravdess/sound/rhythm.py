@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -95,17 +97,17 @@ def modulation(tracks: Floats, rate: float) -> Floats:
 
     count, size = tracks.shape
     points = max(512, 1 << (size - 1).bit_length())
-    moving = tracks - tracks.mean(axis=1, keepdims=True)
-    power = np.abs(rfft(moving * np.hanning(size + 2)[1:-1].astype(np.float32), n=points, axis=1)) ** 2
-    hertz = np.arange(power.shape[1]) * (rate / points)
-    inside = (hertz >= EDGES[0]) & (hertz < EDGES[-1])
-    power, hertz = power[:, inside], hertz[inside]
-    total = power.sum(axis=1, keepdims=True) + 1e-9 * size
-    shares = np.add.reduceat(power, np.searchsorted(hertz, EDGES[:-1]), axis=1) / total
+    moving = tracks - np.add.reduce(tracks, axis=1, keepdims=True) / np.float32(size)
+    first, *edges = (math.ceil(edge * points / rate) for edge in EDGES)
+    spectrum = rfft(moving * _hann(size), n=points, axis=1)[:, first : edges[-1]]
+    power = spectrum.real**2 + spectrum.imag**2
+    hertz = np.arange(first, edges[-1]) * (rate / points)
+    bands = np.add.reduceat(power, [0, *(edge - first for edge in edges[:-1])], axis=1)
+    total = bands.sum(axis=1) + 1e-9 * size
     said = np.empty((count, len(EDGES) + 1), np.float32)
-    said[:, :-2] = 10 * np.log10(np.maximum(shares, 10 ** (LEAST / 10)))
-    said[:, -2] = (power @ hertz) / total[:, 0]
-    said[:, -1] = tracks.std(axis=1)
+    said[:, :-2] = 10 * np.log10(np.maximum(bands / total[:, np.newaxis], 10 ** (LEAST / 10)))
+    said[:, -2] = np.einsum("ck,k->c", power, hertz) / total
+    said[:, -1] = np.sqrt(np.einsum("ct,ct->c", moving, moving) / np.float32(size))
     return said.ravel()
 
 
@@ -127,27 +129,26 @@ def tempo(level: Floats, rate: float, voiced: NDArray[np.bool_], voiced_rate: fl
     np.ndarray [shape=(len(TEMPO),), dtype=float32]
     """
     seconds = len(level) / rate
-    smooth = _smooth(level)
-    at = syllables(smooth, float(level.max()) - HUSH)
-    gaps = np.diff(at) / rate if len(at) > 1 else np.array([seconds])
-    stretches, others = runs(voiced) / voiced_rate, runs(~voiced) / voiced_rate
-    pauses = runs(level < level.max() - HUSH) / rate
-    pauses = pauses[pauses > PAUSE]
+    highest = level.max()
+    smooth = _smooth(level, highest)
+    at = syllables(smooth, float(highest) - HUSH)
+    gaps = [(later - earlier) / rate for earlier, later in pairwise(at)] or [seconds]
+    stretches, others = ((runs(mask) / voiced_rate).tolist() for mask in (voiced, ~voiced))
+    pauses = [pause for pause in (runs(level < highest - HUSH) / rate).tolist() if pause > PAUSE]
     return np.array(
         [
             seconds,
             len(at),
             len(at) / seconds,
-            gaps.mean(),
-            gaps.std(),
-            smooth[at].std() if len(at) else 0,
-            voiced.mean(),
+            *_mean_std_max(gaps)[:2],
+            _mean_std_max(smooth[at].tolist())[1],
+            np.count_nonzero(voiced) / len(voiced),
             len(stretches) / seconds,
             *_mean_std_max(stretches),
             *_mean_std_max(others),
             len(pauses) / seconds,
             *_mean_std_max(pauses)[::2],
-            pauses.sum() / seconds,
+            sum(pauses) / seconds,
         ],
         np.float32,
     )
@@ -155,28 +156,45 @@ def tempo(level: Floats, rate: float, voiced: NDArray[np.bool_], voiced_rate: fl
 
 def syllables(level: Floats, least: float) -> list[int]:
     """Frames of the peaks of `level` above `least` dB between which it falls by `DIP` dB or more."""
-    rising = np.diff(level, prepend=-np.inf, append=-np.inf) > 0
+    rising = np.empty(len(level) + 1, np.bool_)
+    rising[0], rising[-1] = True, False
+    np.greater(level[1:], level[:-1], out=rising[1:-1])
+    height: list[float] = level.tolist()  # since a few numbers at a time are looked at
     kept: list[int] = []
-    for here in np.flatnonzero(rising[:-1] & ~rising[1:]).tolist():
-        if kept and min(level[here], level[kept[-1]]) - level[kept[-1] : here].min() < DIP:
-            if level[here] > level[kept[-1]]:
+    for here in np.flatnonzero(rising[:-1] > rising[1:]).tolist():
+        if kept and min(height[here], height[kept[-1]]) - min(height[kept[-1] : here]) < DIP:
+            if height[here] > height[kept[-1]]:
                 kept[-1] = here
-        elif level[here] > least:
+        elif height[here] > least:
             kept.append(here)
     return kept
 
 
 def runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The lengths of the stretches of True."""
-    turns = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    padded = np.zeros(len(mask) + 2, np.bool_)
+    padded[1:-1] = mask
+    turns = np.flatnonzero(padded[1:] != padded[:-1])
     return turns[1::2] - turns[::2]
 
 
-def _mean_std_max(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    return (float(values.mean()), float(values.std()), float(values.max())) if len(values) else (0.0, 0.0, 0.0)
+def _mean_std_max(values: list[float]) -> tuple[float, float, float]:
+    """Of a handful of numbers, for which NumPy would take longer; zeros for none."""
+    if not values:
+        return 0.0, 0.0, 0.0
+    mean = sum(values) / len(values)
+    return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / len(values)), max(values)
 
 
-def _smooth(level: Floats) -> Floats:
-    weights = np.hanning(SMOOTH + 2)[1:-1]
-    padded = np.pad(np.maximum(level, level.max() - 30), SMOOTH // 2, mode="edge")
+def _smooth(level: Floats, highest: np.float32) -> Floats:
+    clipped = np.maximum(level, highest - 30)
+    ends = np.ones(SMOOTH // 2, np.float32)
+    padded = np.concatenate([clipped[0] * ends, clipped, clipped[-1] * ends])
+    weights = _hann(SMOOTH).astype(np.float64)
     return np.convolve(padded, weights / weights.sum(), "valid").astype(np.float32)
+
+
+@lru_cache(maxsize=1024)
+def _hann(size: int) -> Floats:
+    """The symmetric Hann window without its zeros at both ends."""
+    return np.hanning(size + 2)[1:-1].astype(np.float32)

@@ -7,11 +7,13 @@ a floor (see `ravdess.sound.voice`), so silence within speech gives no wild numb
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ravdess.sound.frames import SAMPLE_RATE
+from ravdess.sound.products import product
 from ravdess.sound.spoken import FRAME
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 BINS: Final = FRAME // 2 + 1
+_GROUP: Final = 32
+"""Bins of a group: where a sum of bins reaches a share of all is first sought among groups."""
 SHARES: Final = (0.25, 0.5, 0.85, 0.95)
 """Of the summed magnitude, below the roll-off frequencies."""
 SLOPES: Final = ((50, 500), (500, 1500), (1500, 5000))
@@ -30,6 +34,7 @@ BALANCES: Final = {
     "low_ratio": ((50, 500), (500, 2000)),
 }
 """Name -> the band whose energy is set against that of the other band."""
+_EDGES: Final = (50, 500, 1000, 1500, 2000, 4000, 5000, 8000, 11025)
 
 EYBEN: Final = "Eyben et al. 2016, eGeMAPS, doi 10.1109/TAFFC.2015.2457417"
 TRACKS: Final = {
@@ -73,33 +78,54 @@ def shape(power: Floats, decibels: Floats, before: Floats) -> Floats:
         to 2 kHz over that from 2 to 5 kHz; the summed change of the spectrum, scaled to a sum of 1, since the frame
         before.
     """
-    magnitude = np.sqrt(power)
-    total = magnitude.sum(axis=0)
-    hertz = frequencies()
-    # Sparse or by einsum: large products by BLAS would start its threads.
-    centroid, square = (np.einsum("k,kt->t", weight, magnitude) / total for weight in (hertz, hertz * hertz))
-    spread = np.sqrt(np.maximum(square - centroid * centroid, 0))
-    summed = np.cumsum(magnitude, axis=0)
-    rolloff = [hertz[(summed >= np.float32(share) * summed[-1]).argmax(axis=0)] for share in SHARES]
-    energy, linear = _of_power() @ power, _of_decibels() @ decibels
-    flat = linear[len(SLOPES) :] - np.float32(10) * np.log10(energy[: len(FLATS)])
-    balance = np.float32(10) * np.log10(energy[len(FLATS) :])
-    low, high = peak(decibels, 50, 2000), peak(decibels, 2000, 5000)
-    relative = magnitude / total
-    first = np.sqrt(before)
-    flux = np.abs(np.diff(relative, axis=1, prepend=first / first.sum(axis=0))).sum(axis=0)
-    return np.stack(
-        [
-            semitones(centroid),
-            spread,
-            *(semitones(one) for one in rolloff),
-            *linear[: len(SLOPES)],
-            *flat,
-            *(balance[0::2] - balance[1::2]),
-            low - high,
-            flux,
-        ]
-    ).astype(np.float32)
+    # In memory one spectrum follows the other, as the transform leaves them.
+    magnitude = np.sqrt(power.T)
+    sums = product(magnitude, _of_magnitude()).T
+    total = sums[-1]
+    centroid, square = sums[-3:-1] / total
+    energy = in_decibels(_sums() @ product(power.T, _bands()).T)
+    linear = product(decibels.T, _of_decibels()).T
+    low, high = peak(power, 50, 2000), peak(power, 2000, 5000)
+    said = np.empty((len(TRACKS), len(magnitude)), np.float32)
+    said[0] = semitones(centroid)
+    said[1] = np.sqrt(np.maximum(square - centroid * centroid, 0))
+    said[2:6] = _rolloff(magnitude, sums[:-3], total)
+    said[6:9] = linear[: len(SLOPES)]
+    np.subtract(linear[len(SLOPES) :], energy[: len(FLATS)], out=said[9:15])
+    np.subtract(energy[len(FLATS) :: 2], energy[len(FLATS) + 1 :: 2], out=said[15:18])
+    said[18] = in_decibels(low / high)
+    said[19] = _flux(magnitude, total, np.sqrt(before[:, 0]))
+    return said
+
+
+def _rolloff(magnitude: Floats, summed: Floats, total: Floats) -> Floats:
+    """The roll-off frequencies in semitones [shape=(4, t)]: first the group of bins is sought, then the bin in it."""
+    wanted = np.array(SHARES, np.float32)[:, np.newaxis] * total
+    group = np.add.reduce(summed[1:, np.newaxis] < wanted, axis=0, dtype=np.int8)
+    frame = np.arange(len(total))
+    wanted -= summed[group, frame]
+    first = group * np.intp(_GROUP)
+    inside = magnitude.ravel().take((first + frame * BINS).ravel() + np.arange(_GROUP)[:, np.newaxis], mode="clip")
+    reached = product(np.tri(_GROUP, dtype=np.float32), inside) < wanted.ravel()
+    first += np.add.reduce(reached, axis=0, dtype=np.int8).reshape(first.shape)
+    return _heights().take(first, mode="clip")
+
+
+def _flux(magnitude: Floats, total: Floats, before: Floats) -> Floats:
+    """Summed change of the spectrum, scaled to a sum of 1, since the frame before [shape=(t,)]. Spoils `magnitude`."""
+    magnitude *= (1 / total)[:, np.newaxis]
+    flux = np.empty(len(total), np.float32)
+    flux[0] = np.abs(magnitude[0] - before / before.sum()).sum()
+    change = magnitude[1:] - magnitude[:-1]
+    np.einsum("tk->t", np.abs(change, out=change), out=flux[1:])
+    return flux
+
+
+def in_decibels(power: Floats) -> Floats:
+    """``10 log10 power``, by the logarithm that NumPy takes of many numbers at a time."""
+    decibels: Floats = np.log(power)
+    decibels *= np.float32(10 / np.log(10))
+    return decibels
 
 
 def semitones(hertz: Floats) -> Floats:
@@ -108,10 +134,10 @@ def semitones(hertz: Floats) -> Floats:
     return height
 
 
-def peak(decibels: Floats, low: float, high: float) -> Floats:
+def peak(spectra: Floats, low: float, high: float) -> Floats:
     """The highest of the bins from `low` to `high` Hz in each frame [shape=(t,)]."""
-    first, stop = np.searchsorted(frequencies(), (low, high))
-    highest: Floats = decibels[first:stop].max(axis=0)
+    first, stop = _range(low, high)
+    highest: Floats = spectra[first:stop].max(axis=0)
     return highest
 
 
@@ -121,30 +147,54 @@ def frequencies() -> Floats:
     return np.linspace(0, SAMPLE_RATE / 2, BINS, dtype=np.float32)
 
 
+@cache
+def _heights() -> Floats:
+    return semitones(frequencies())
+
+
+@cache
+def _range(low: float, high: float) -> tuple[int, int]:
+    first, stop = np.searchsorted(frequencies(), (low, high)).tolist()
+    return first, stop
+
+
 def _within(low: float, high: float) -> Floats:
     hertz = frequencies()
     return ((hertz >= low) & (hertz < high)).astype(np.float32)
 
 
 @cache
-def _of_power() -> Any:
-    """The mean power of the flat bands, then the summed power of the balanced ones: a CSR array [shape=(12, 513)]."""
-    from scipy.sparse import csr_array
-
-    flats = [_within(*band) for band in FLATS]
-    pairs = [_within(*band) for pair in BALANCES.values() for band in pair]
-    return csr_array(np.stack([*(one / one.sum() for one in flats), *pairs]))
+def _of_magnitude() -> Floats:
+    """Sums of the bins before each group, then of all, weighted by Hz, its square and one [shape=(513, 20)]."""
+    hertz = frequencies()
+    groups = [np.arange(BINS) < first for first in range(0, BINS, _GROUP)]
+    return np.stack([*groups, hertz, hertz * hertz, np.ones(BINS)], axis=1).astype(np.float32)
 
 
 @cache
-def _of_decibels() -> Any:
-    """The slope of each band by least squares in dB a kHz, then each flat band's mean: a CSR array [shape=(9, 513)]."""
-    from scipy.sparse import csr_array
+def _bands() -> Floats:
+    """Sums over the bands from each edge to the next one among those of `FLATS` and `BALANCES` [shape=(513, 8)]."""
+    return np.stack([_within(*band) for band in pairwise(_EDGES)], axis=1)
 
+
+@cache
+def _sums() -> Floats:
+    """The mean power of the flat bands, then the summed power of the balanced ones, of `_bands` [shape=(12, 8)]."""
+    counts = {band: _within(*band).sum() for band in FLATS}
+    whole = [*FLATS, *(band for pair in BALANCES.values() for band in pair)]
+    parts = [[low <= here and there <= high for here, there in pairwise(_EDGES)] for low, high in whole]
+    weights = np.array(parts, np.float32)
+    weights[: len(FLATS)] /= np.array(list(counts.values()), np.float32)[:, np.newaxis]
+    return weights
+
+
+@cache
+def _of_decibels() -> Floats:
+    """The slope of each band by least squares in dB a kHz, then each flat band's mean [shape=(513, 9)]."""
     rows = []
     for band in SLOPES:
         inside = _within(*band)
         away = (frequencies() / 1000 - (frequencies() / 1000) @ inside / inside.sum()) * inside
         rows.append(away / (away @ away))
     flats = (_within(*band) for band in FLATS)
-    return csr_array(np.stack([*rows, *(one / one.sum() for one in flats)]).astype(np.float32))
+    return np.stack([*rows, *(one / one.sum() for one in flats)], axis=1).astype(np.float32)

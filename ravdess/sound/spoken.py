@@ -81,7 +81,9 @@ class Speech(NamedTuple):
             padded = np.zeros(stop - start, np.float32)
             padded[max(-start, 0) : max(-start, 0) + len(inside)] = inside
             inside = padded
-        return sliding_window_view(inside, size)[:: step * HOP]
+        # As `sliding_window_view` has it, at a tenth of the time.
+        count, item = 1 + (len(self.level) - 1) // step, inside.itemsize
+        return np.ndarray((count, size), inside.dtype, inside, strides=(step * HOP * item, item))
 
 
 def find(y: Floats) -> Speech:
@@ -98,31 +100,42 @@ def find(y: Floats) -> Speech:
         From the first to the last frame whose running median of level is within `QUIET` dB of the highest one, and
         `MARGIN` more; at least `FEWEST` frames, pauses within included.
     """
-    level = _level(y - y.mean(dtype=np.float64).astype(np.float32))
-    smooth = np.median(sliding_window_view(np.pad(level, CLICK // 2, mode="edge"), CLICK), axis=1)
+    sums = _hops("ij->i", y)
+    centred = y - np.float32(sums.sum(dtype=np.float64) / len(y))
+    # Not windowed, not below -150 dB.
+    power = _around(_hops("ij,ij->i", centred)) / np.float32(FRAME)
+    level = np.float32(10) * np.log10(power + np.float32(1e-15))
+    beside = np.concatenate([level[:1].repeat(CLICK // 2), level, level[-1:].repeat(CLICK // 2)])
+    smooth = np.partition(sliding_window_view(beside, CLICK), CLICK // 2, axis=1)[:, CLICK // 2]
     loud = np.flatnonzero(smooth > smooth.max() - np.float32(QUIET))
     first, stop = max(int(loud[0]) - MARGIN, 0), min(int(loud[-1]) + MARGIN + 1, len(level))
     if stop - first < FEWEST:
         first = min(max((first + stop - FEWEST) // 2, 0), len(level) - FEWEST)
         stop = first + FEWEST
     part = level[first:stop]
-    offset = y[first * HOP : stop * HOP].mean(dtype=np.float64).astype(np.float32)
-    return Speech(y - offset, first, np.maximum(part, part.max() - np.float32(DEPTH)))
+    offset = np.float32(sums[first:stop].sum(dtype=np.float64) / (min(stop * HOP, len(y)) - first * HOP))
+    return Speech(np.subtract(y, offset, out=centred), first, np.maximum(part, part.max() - np.float32(DEPTH)))
 
 
-def _level(y: Floats) -> Floats:
-    """Mean power of all frames in dB of full scale [shape=(1 + n // 256,)], not windowed, not below -150."""
-    energy = over_frames(y * y)
-    level: Floats = np.float32(10) * np.log10(energy / np.float32(FRAME) + np.float32(1e-15))
-    return level
+def changes(mask: NDArray[np.bool_]) -> Floats:
+    """How often neighbours differ within the frames of a whole clip [shape=(n,)] -> [shape=(1 + n // 256,)]."""
+    change = np.zeros((1 + len(mask) // HOP) * HOP, np.bool_)
+    np.not_equal(mask[1:], mask[:-1], out=change[1 : len(mask)])
+    words = np.bitwise_count(np.packbits(change).view(np.uint64))
+    return _around(words.reshape(-1, HOP // 64).sum(axis=1, dtype=np.float32))
 
 
-def over_frames(values: NDArray[np.float32]) -> Floats:
-    """Sums of one value a sample over the frames of a whole clip [shape=(n,)] -> [shape=(1 + n // 256,)]."""
-    count, around = 1 + len(values) // HOP, FRAME // HOP
-    hops = np.zeros(count + around - 1, np.float32)
-    lead = FRAME // 2 // HOP
-    hops[lead : lead + count - 1] = values[: (count - 1) * HOP].reshape(-1, HOP).sum(axis=1)
-    hops[lead + count - 1] = values[(count - 1) * HOP :].sum()
-    sums: Floats = hops[:-3] + hops[1:-2] + hops[2:-1] + hops[3:]
+def _hops(sum_of: str, y: Floats) -> Floats:
+    """Sums over each hop, the incomplete last one too, as `einsum` is told [shape=(n,)] -> [shape=(1 + n // 256,)]."""
+    count = len(y) // HOP
+    values = [y[: count * HOP].reshape(-1, HOP)] * sum_of.count("ij")
+    rest = [y[count * HOP :].reshape(1, -1)] * len(values)
+    return np.concatenate([np.einsum(sum_of, *values), np.einsum(sum_of, *rest)])
+
+
+def _around(hops: Floats) -> Floats:
+    """Sums over the four hops of the frame around the beginning of each hop [shape=(t,)]."""
+    padded = np.zeros(len(hops) + FRAME // HOP - 1, np.float32)
+    padded[FRAME // HOP // 2 : FRAME // HOP // 2 + len(hops)] = hops
+    sums: Floats = padded[:-3] + padded[1:-2] + padded[2:-1] + padded[3:]
     return sums

@@ -6,12 +6,13 @@ Unlike those of `mfcc_stats`, these bands average power (a flat spectrum is flat
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ravdess.sound import functionals, shape
 from ravdess.sound.frames import SAMPLE_RATE
+from ravdess.sound.products import Banded, banded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,12 +105,16 @@ def timbre(mel: Floats, rate: float) -> Floats:
 
 
 @cache
-def mel_filters(bands: int = MELS) -> Any:
-    """Triangles between the mel points, each of sum 1, so that a band is a mean: a CSR array [shape=(bands, 513)]."""
-    from scipy.sparse import csr_array
+def mel_filters(bands: int = MELS) -> Banded:
+    """The `triangles`, ready for use."""
+    return banded(triangles(bands))
 
+
+def triangles(bands: int = MELS) -> NDArray[np.float64]:
+    """Triangles between the mel points, each of sum 1, so that a band is a mean [shape=(bands, 513)]."""
     points = _mel_points(bands)[:, np.newaxis]
     low, centre, high = points[:-2], points[1:-1], points[2:]
     hertz = shape.frequencies()
-    triangles = np.maximum(0, np.minimum((hertz - low) / (centre - low), (high - hertz) / (high - centre)))
-    return csr_array((triangles / triangles.sum(axis=1, keepdims=True)).astype(np.float32))
+    heights = np.maximum(0, np.minimum((hertz - low) / (centre - low), (high - hertz) / (high - centre)))
+    weights: NDArray[np.float64] = heights / heights.sum(axis=1, keepdims=True)
+    return weights

@@ -99,14 +99,15 @@ def _pitch(speech: spoken.Speech) -> tuple[Floats, Floats]:
     windows = speech.windows(frames.FRAME, step=_STEP)
     repeats = []
     for start in range(0, len(heard), _BLOCK):
-        block = windows[heard[start : start + _BLOCK]] * frames.hann()
-        spectrum = rfft(block.T, axis=0)[: pitch.BAND.stop]
+        block = windows[heard[start : start + _BLOCK]]
+        block *= frames.hann()
+        spectrum = rfft(block, axis=1)[:, : pitch.BAND.stop].T
         repeats.append(pitch.periodicity(spectrum.real**2 + spectrum.imag**2))
-    together = np.concatenate(repeats, axis=1)
+    together = np.concatenate(repeats, axis=1) if len(repeats) > 1 else repeats[0]
     found = pitch.track(together)
     hertz = np.zeros(len(windows), np.float32)
     hertz[heard] = found
-    return hertz, together[:, found > 0]
+    return hertz, together.T[found > 0].T
 
 
 def _tracks(speech: spoken.Speech, hertz: Floats, repeats: Floats) -> tuple[Floats, Floats, Floats]:
@@ -118,15 +119,15 @@ def _tracks(speech: spoken.Speech, hertz: Floats, repeats: Floats) -> tuple[Floa
     told = 0
     for start, before, power in spectra(speech):
         here = slice(start, start + power.shape[1])
-        decibels = np.float32(10) * np.log10(power)
-        mel[:, here] = np.float32(10) * np.log10(timbre.mel_filters() @ power)
+        decibels = shape.in_decibels(power)
+        mel[:, here] = shape.in_decibels(timbre.mel_filters().of(power))
         shapes[:-1, here] = shape.shape(power, decibels, before)
         pitched = hertz[start // _STEP : (start + _BLOCK) // _STEP]
         at = np.flatnonzero(pitched)
         centres = (speech.first + start + _STEP * at) * spoken.HOP
         repeated = repeats[:, told : told + len(at)]
         told += len(at)
-        qualities.append(quality.quality(decibels[:, _STEP * at], repeated, pitched[at], speech.y, centres))
+        qualities.append(quality.quality(decibels.T[_STEP * at].T, repeated, pitched[at], speech.y, centres))
     if told < melody.FEWEST:
         qualities = [np.zeros((len(quality.TRACKS), 1), np.float32)]
     return mel, shapes, np.concatenate(qualities, axis=1)
@@ -145,11 +146,12 @@ def spectra(speech: spoken.Speech) -> Iterator[tuple[int, Floats, Floats]]:
     before: Floats | None = None
     for start in range(0, len(windows), _BLOCK):
         block = windows[start : start + _BLOCK] * _window()
-        parts = rfft(block.T, axis=0).view(np.float32)
-        parts *= parts
-        power = parts[:, 0::2] + parts[:, 1::2]
-        power[shape.frequencies() < timbre.LOWEST] = 0
+        spectrum = rfft(block, axis=1)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        power[:, shape.frequencies() < timbre.LOWEST] = 0
         power += floor
+        power = power.T
         yield start, power[:, :1] if before is None else before, power
         before = power[:, -1:].copy()
 
@@ -165,9 +167,7 @@ def _window() -> Floats:
 def _zero_crossings(speech: spoken.Speech) -> Floats:
     """Changes of sign a second in each frame [shape=(t,)]; what is weaker than `HUSH` counts as positive."""
     below = speech.y < -np.float32(10 ** ((float(speech.level.max()) - HUSH) / 20))
-    crossing = np.zeros(len(below), np.float32)
-    crossing[1:] = below[1:] != below[:-1]
-    count = spoken.over_frames(crossing)[speech.first : speech.first + len(speech.level)]
+    count = spoken.changes(below)[speech.first : speech.first + len(speech.level)]
     return count * np.float32(frames.SAMPLE_RATE / spoken.FRAME)
 
 

@@ -52,6 +52,6 @@ def test_two_tones_differ_by_as_many_decibels() -> None:
     centres = timbre._mel_points(MELS)[1:-1]
     low, high = (mean[np.abs(centres - hertz).argmin()] for hertz in (500, 2000))
     # A band is the mean over its bins: the wider one spreads the same tone's power over as many more of them.
-    shares = [timbre.mel_filters(MELS)[[int(np.abs(centres - hertz).argmin())]].max() for hertz in (500, 2000)]
+    shares = [timbre.triangles(MELS)[np.abs(centres - hertz).argmin()].max() for hertz in (500, 2000)]
     assert low - high == pytest.approx(20 + 10 * np.log10(shares[0] / shares[1]), abs=2.5)
     assert decibels(np.array([0, 251, 255], np.uint8)).tolist() == [-127.5, -2.0, 0.0]

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
-from ravdess.sound.spoken import DEPTH, FEWEST, FRAME, HOP, MARGIN, RATE, find, over_frames
+from ravdess.sound.spoken import DEPTH, FEWEST, FRAME, HOP, MARGIN, RATE, _hops, changes, find
 from tests.sound.waves import SR, Floats, noise, sine
 
 
@@ -70,9 +72,16 @@ def test_windows_are_centred_and_zeros_lie_beyond() -> None:
     np.testing.assert_array_equal(windows[7], speech.y[7 * HOP - FRAME // 2 : 7 * HOP + FRAME // 2])
 
 
-@given(st.integers(1, 5_000))
-def test_over_frames_counts_each_sample_of_a_frame_once(n: int) -> None:
-    sums = over_frames(np.ones(n, np.float32))
-    centres = HOP * np.arange(1 + n // HOP)
-    expected = np.minimum(centres + FRAME // 2, n) - np.maximum(centres - FRAME // 2, 0)
-    np.testing.assert_array_equal(sums, expected)
+@given(arrays(np.bool_, st.integers(1, 5_000)))
+def test_changes_are_counted_in_each_frame_that_holds_them(mask: NDArray[np.bool_]) -> None:
+    at = 1 + np.flatnonzero(mask[1:] != mask[:-1])
+    centres = HOP * np.arange(1 + len(mask) // HOP)[:, np.newaxis]
+    expected = ((at >= centres - FRAME // 2) & (at < centres + FRAME // 2)).sum(axis=1)
+    np.testing.assert_array_equal(changes(mask), expected)
+
+
+@given(arrays(np.float32, st.integers(1, 5_000), elements=st.integers(-9, 9).map(float)))
+def test_each_sample_is_summed_once_in_its_hop(y: Floats) -> None:
+    sums = _hops("ij->i", y)
+    assert len(sums) == 1 + len(y) // HOP
+    np.testing.assert_array_equal(sums, [y[start : start + HOP].sum() for start in range(0, len(y) + 1, HOP)])
