@@ -1,4 +1,4 @@
-"""From clips to the scoreboard: features, every search of the table families, and the table beside published numbers.
+"""From clips to the scoreboard: features, the searches of the table families, and the table beside published numbers.
 
 Runs the other jobs one after another and says how long each took. Each goes on where it was interrupted, so this does
 too; what is finished is only read. Without --face there is sound alone.
