@@ -1,9 +1,10 @@
-"""Ask a model which emotion it hears in sound and video files.
+"""Ask a model which emotion it hears, or sees, in sound and video files.
 
-Any file that holds sound, of any usual format; up to 8 s it is judged whole, a longer one by a window of 3 s each
-second, where something is heard. Beside each answer stands how sure the model may be, by what it said of actors whom
-it never saw. Below its threshold, and of silence, music, or sound unlike all that it was trained on, the answer is
-"not sure". Files are decoded in a process with limits; one that cannot be read is named, and the job goes on.
+Any file of any usual format; up to 8 s it is judged whole, a longer one by a window of 3 s each second, where something
+is heard or a face is seen. Beside each answer stands how sure the model may be, by what it said of actors whom it never
+saw. Below its threshold, and of silence, music, no face, several faces, or what is unlike all that it was trained on,
+the answer is "not sure". Files are decoded in processes with limits; one that cannot be read is named, and the job goes
+on.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from ravdess import terminal
 
 if TYPE_CHECKING:
     from ravdess.bundle import Bundle
+    from ravdess.fused import FusedBundle
     from ravdess.predict import Answer, Predictor
+    from ravdess.predict.asking import Given
     from ravdess.predict.inputs import Input
-    from ravdess.scaling import Standardiser
     from storage import Store
 
 EXAMPLES = """
-  python jobs/predict.py speech.mp3                        the best model of the store
+  python jobs/predict.py speech.mp3                        the best model of the store that needs only sound
+  python jobs/predict.py talk.mp4                          the best that needs sound, pictures or both
   python jobs/predict.py ~/recordings --out predictions.parquet
   ffmpeg -i talk.mkv -f wav - | python jobs/predict.py -   what comes through a pipe
   python jobs/predict.py --models                          which models there are
@@ -69,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
     if args.models:
         return _list_models(store, args)
     if args.export_onnx:
-        return _export(*_model(store, args), args)
+        return _export(*_model(store, args, films=False), args)
     if not args.files:
         terminal.say("error: nothing to judge: name files or folders, - for standard input, or --models")
         return terminal.USAGE
@@ -78,15 +81,15 @@ def main(args: argparse.Namespace) -> int:
 
     wanted, own = inputs(args.files), inputs(args.enrol) if args.enrol else []
     with Decoder().start() as decoder:  # it starts while the model is loaded
-        title, bundle = _model(store, args)
+        title, bundle = _model(store, args, films=all(one.film for one in wanted))
         return _judge(title, Predictor(bundle, decoder), wanted, own, args)
 
 
-def _model(store: Store, args: argparse.Namespace) -> tuple[str, Bundle]:
-    """The model that is named, or the store's best, and what it is called."""
+def _model(store: Store, args: argparse.Namespace, *, films: bool) -> tuple[str, Bundle | FusedBundle]:
+    """The model that is named, or the store's best for what is asked about, and what it is called."""
     from ravdess.search.shelf import default_model, load_model
 
-    title = args.model or default_model(store, enrolled=bool(args.enrol)).title
+    title = args.model or default_model(store, enrolled=bool(args.enrol), films=films).title
     return title, load_model(store, title)
 
 
@@ -96,6 +99,8 @@ def _judge(
     from ravdess.errors import BadClip
 
     bundle = predictor.bundle
+    if predictor.note:
+        terminal.say(f"note: {predictor.note}")
     who = _enrolment(predictor, own) if own else None
     answers: list[tuple[Input, Answer]] = []
     rejects: list[dict[str, str]] = []
@@ -112,14 +117,14 @@ def _judge(
     summary = {
         "predictions": [{**answer.to_json(), "source": one.source} for one, answer in answers],
         "rejects": rejects,
-        "model": {"name": title, **_about(bundle)},
+        "model": {"name": title, **_about(bundle), "note": predictor.note},
         "out": str(args.out) if args.out else None,
     }
     terminal.close(summary, _lines(title, bundle, answers, rejects, args), as_json=args.json)
     return terminal.REJECTS if rejects else terminal.DONE
 
 
-def _enrolment(predictor: Predictor, own: Sequence[Input]) -> Standardiser:
+def _enrolment(predictor: Predictor, own: Sequence[Input]) -> Given:
     """Learn a voice from its clips. One that cannot be used ends the job: a voice half learnt judges wrongly."""
     from ravdess.errors import BadClip
 
@@ -135,7 +140,7 @@ def _enrolment(predictor: Predictor, own: Sequence[Input]) -> Standardiser:
     return predictor.enrolment(voices)
 
 
-def _about(bundle: Bundle) -> dict[str, Any]:
+def _about(bundle: Bundle | FusedBundle) -> dict[str, Any]:
     calibration = bundle.calibration
     return {
         "family": bundle.family,
@@ -175,7 +180,7 @@ def _write(path: Path, title: str, answers: Sequence[tuple[Input, Answer]]) -> N
 
 def _lines(
     title: str,
-    bundle: Bundle,
+    bundle: Bundle | FusedBundle,
     answers: Sequence[tuple[Input, Answer]],
     rejects: Sequence[dict[str, str]],
     args: argparse.Namespace,
@@ -211,7 +216,7 @@ def _row(answer: Answer) -> list[str]:
     ]
 
 
-def _worth(bundle: Bundle) -> str:
+def _worth(bundle: Bundle | FusedBundle) -> str:
     """What the model was found to be worth, in a few words."""
     scores, facts = bundle.scores, bundle.facts
     if "uar_low" not in scores:
@@ -221,7 +226,7 @@ def _worth(bundle: Bundle) -> str:
         f"{scores['uar_high']:.3f}] under {facts.get('protocol', 'an unknown protocol')} (chance 0.125)"
     )
     if facts.get("made"):
-        said += ", of made voices: it knows nothing of real people"
+        said += ", of made clips: it knows nothing of real people"
     if bundle.calibration is not None:
         said += (
             f"; sure of {bundle.calibration.answered:.0%} of unseen actors' takes, and right in "
@@ -247,8 +252,9 @@ def _list_models(store: Store, args: argparse.Namespace) -> int:
             ", ".join(
                 word
                 for word, true in (
-                    ("made voices", one.made),
-                    ("needs more than sound", not one.hears),
+                    ("made clips", one.made),
+                    ("no file gives " + ", ".join(one.senses.absent), bool(one.senses.absent)),
+                    ("sees", one.senses.sees),
                     ("needs --enrol", one.enrolled),
                 )
                 if true
@@ -273,7 +279,9 @@ def _list_models(store: Store, args: argparse.Namespace) -> int:
                 "right": one.right,
                 "enrolled": one.enrolled,
                 "made": one.made,
-                "hears": one.hears,
+                "hears": one.senses.hears,
+                "sees": one.senses.sees,
+                "whole": one.senses.whole,
             }
             for one in kept
         ]
@@ -283,7 +291,7 @@ def _list_models(store: Store, args: argparse.Namespace) -> int:
     return terminal.DONE
 
 
-def _export(title: str, bundle: Bundle, args: argparse.Namespace) -> int:
+def _export(title: str, bundle: Bundle | FusedBundle, args: argparse.Namespace) -> int:
     from ravdess.onnx import export
 
     path, beside = export(bundle, Path(args.export_onnx))

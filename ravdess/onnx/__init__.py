@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ravdess.errors import BadBundle, MissingExtra
+from ravdess.fused import FusedBundle
 from ravdess.onnx import dense, linear, pairs, trees
 from ravdess.onnx.graph import Graph
 
@@ -35,7 +36,7 @@ PARTS: Final[Mapping[str, Callable[[Graph, Any, str], str]]] = {
 """Family -> what adds its nodes: (graph, estimator, name of the standardised rows) -> name of its probabilities."""
 
 
-def export(bundle: Bundle, path: Path) -> tuple[Path, Path]:
+def export(bundle: Bundle | FusedBundle, path: Path) -> tuple[Path, Path]:
     """Write a bundle as ``<path>`` and ``<path>.json``.
 
     Returns
@@ -50,6 +51,8 @@ def export(bundle: Bundle, path: Path) -> tuple[Path, Path]:
     MissingExtra
         The package onnx is not installed.
     """
+    if isinstance(bundle, FusedBundle):
+        raise BadBundle("a fusion has no ONNX export; export its members one by one")
     data = to_onnx(bundle)
     beside = path.with_name(f"{path.name}.json")
     path.write_bytes(data)

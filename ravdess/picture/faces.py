@@ -62,12 +62,15 @@ class Face(NamedTuple):
         Its side, as a share of the picture's height.
     found : float in 0 ... 1
         Share of the pictures looked at that showed a face. The square is `elsewhere` where that is less than `enough`.
+    several : float in 0 ... 1
+        Share of them that showed another face at least half as large.
     """
 
     x: float
     y: float
     size: float
     found: float
+    several: float = 0.0
 
     def crop(self, luma: Image, side: int) -> Image:
         """The square out of a picture [shape=(h, w)], in another size [shape=(side, side)]."""
@@ -99,10 +102,12 @@ def face(pictures: Sequence[Image], how: Mapping[str, Any] | None = None) -> Fac
     wide = round(width * low / height)
     looked = {round(at) for at in np.linspace(0, len(pictures) - 1, int(how["looked_at"]))}
     faces = []
+    several = 0
     for at in sorted(looked):
         boxes = find(shrink(pictures[at], wide, low))
         if len(boxes):
             faces.append(boxes[boxes[:, 2].argmax()])  # the largest: the actor stands in front
+            several += int((boxes[:, 2] >= boxes[:, 2].max() / 2).sum()) > 1
     found = len(faces) / len(looked)
     if found < how["enough"]:
         x, y, size = how["elsewhere"]
@@ -113,7 +118,7 @@ def face(pictures: Sequence[Image], how: Mapping[str, Any] | None = None) -> Fac
     size = min(size, 1.0, width / height)
     half = size / 2
     x = min(max(x, half * height / width), 1 - half * height / width)
-    return Face(float(x), float(min(max(y, half), 1 - half)), float(size), found)
+    return Face(float(x), float(min(max(y, half), 1 - half)), float(size), found, several / len(looked))
 
 
 def yunet(file: str | os.PathLike[str]) -> dict[str, Any]:

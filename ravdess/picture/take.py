@@ -33,7 +33,11 @@ keeps the square of its beginning, so that memory does not grow with it."""
 
 
 def pictures(
-    source: bytes | str | os.PathLike[str], sets: Sequence[FrameSet], *, name: str = ""
+    source: bytes | str | os.PathLike[str],
+    sets: Sequence[FrameSet],
+    *,
+    face: Callable[[int, faces.Face], object] | None = None,
+    name: str = "",
 ) -> list[Pictures | Reject]:
     """Make frame sets from one video file, decoding it once.
 
@@ -43,6 +47,8 @@ def pictures(
         A whole file, where one lies, or an address that `ravdess.corpora.read_bytes` understands.
     sets : sequence of FrameSet
         Made from pictures, as in `ravdess.picture.sets`.
+    face : callable, optional
+        ``face(place, square)``: where the face of ``sets[place]`` is, for a set of faces.
     name : str
         The clip's name, for errors; a path needs none.
 
@@ -71,7 +77,7 @@ def pictures(
         whole[filled[place]] = frame
         filled[place] += 1
 
-    outcome = stream(source, sets, emit, begin=begin, name=name)
+    outcome = stream(source, sets, emit, begin=begin, face=face, name=name)
     result: list[Pictures | Reject] = []
     for place, facts in enumerate(outcome):
         frames = made[place]
@@ -85,13 +91,14 @@ def stream(
     emit: Emit,
     *,
     begin: Callable[[int, int], object] | None = None,
+    face: Callable[[int, faces.Face], object] | None = None,
     name: str = "",
 ) -> list[Facts | Reject]:
     """As `pictures`, handing on each frame as it is made, so that no clip is too long for the memory.
 
     Parameters
     ----------
-    source, sets, name
+    source, sets, face, name
         As in `pictures`.
     emit : callable
         ``emit(place, frame)``: `frame` is the next one of ``sets[place]`` [shape=(h, w, c), dtype=uint8].
@@ -105,7 +112,7 @@ def stream(
     """
     try:
         with _one_thread(), film(source) as one:
-            return _streamed(one, sets, emit, begin)
+            return _streamed(one, sets, emit, begin, face)
     except BadClip as error:
         if name:
             error.add_note(f"in {name}")
@@ -113,7 +120,11 @@ def stream(
 
 
 def _streamed(
-    one: Film, sets: Sequence[FrameSet], emit: Emit, begin: Callable[[int, int], object] | None
+    one: Film,
+    sets: Sequence[FrameSet],
+    emit: Emit,
+    begin: Callable[[int, int], object] | None,
+    face: Callable[[int, faces.Face], object] | None,
 ) -> list[Facts | Reject]:
     result: list[Facts | Reject] = [()] * len(sets)
     picks: dict[int, range] = {}
@@ -148,6 +159,8 @@ def _streamed(
         maker.end(emit)
     for place, maker in of_set.items():
         result[place] = (one.frame_rate, *maker.facts)
+        if face is not None and isinstance(maker, _Face) and maker.square is not None:
+            face(place, maker.square)
     return result
 
 
@@ -205,7 +218,7 @@ class _Face:
             self._cut(planes.y, emit)
             return
         self.waiting.append(planes.y.copy())  # the decoder would otherwise keep three planes for each
-        if len(self.waiting) == SEEN:
+        if len(self.waiting) == min(SEEN, len(self.pick)):
             self.end(emit)
 
     def end(self, emit: Emit) -> None:

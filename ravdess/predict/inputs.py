@@ -20,6 +20,12 @@ MEDIA: Final = frozenset((
 ))
 # fmt: on
 """Endings that a folder is searched for. A file that is named itself is tried whatever it is called."""
+# fmt: off
+FILMS: Final = frozenset((
+    ".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv",
+))
+# fmt: on
+"""Those of them that promise pictures."""
 
 
 class Input(NamedTuple):
@@ -27,6 +33,11 @@ class Input(NamedTuple):
 
     name: str
     source: str
+
+    @property
+    def film(self) -> bool:
+        """Whether its name promises pictures."""
+        return Path(self.source).suffix.lower() in FILMS
 
     def read(self, most: int) -> bytes | str:
         """What a decoder takes: the path, or all of standard input. Raises BadClip when that is over `most` bytes."""

@@ -1,108 +1,44 @@
-"""From sound to an answer: what the model says, how sure it may be, and what speaks against asking it at all."""
+"""From a file to an answer: what the model says, how sure it may be, and what speaks against asking it at all."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ravdess.errors import BadBundle, BadClip, BadTable
-from ravdess.features import FEATURE_SETS
-from ravdess.frames import FRAME_SETS, FrameSet
-from ravdess.novelty import distances
+from ravdess.errors import BadClip, BadTable
 from ravdess.predict import remarks
+from ravdess.predict.answer import NOT_SURE, Answer
+from ravdess.predict.asking import Asked, Given, asked_of
 from ravdess.predict.decoder import Decoder, Sound
-from ravdess.predict.windows import pieces
+from ravdess.predict.stretches import Stretch, by_both, by_sound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ravdess.bundle import Bundle
-    from ravdess.features import FeatureSet
-    from ravdess.scaling import Standardiser
+    from ravdess.fused import FusedBundle
 
     Wave = tuple[NDArray[np.float32], int]
 
-NOT_SURE: Final = "not sure"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is said of one stretch of sound.
-
-    Attributes
-    ----------
-    emotion : str
-        The likeliest one, or "not sure" when the confidence is below the model's threshold or a remark speaks
-        against guessing.
-    probabilities : mapping of str to float
-        Emotion -> probability as the model gives it: the numbers of a run's ``predictions.parquet``. Empty where the
-        model was not asked.
-    calibrated : mapping of str to float
-        The same, made honest by out-of-fold predictions; the same numbers for a model that was not calibrated.
-    remarks : tuple of str
-        What was noticed besides: silence, music, far from the training data, …
-    distance : float or None
-        From the training data, in units of what is usual: above 1 is far.
-    clip : str
-        The file's name.
-    start, end : float
-        Seconds within the file.
-    """
-
-    emotion: str
-    probabilities: Mapping[str, float] = field(default_factory=dict)
-    calibrated: Mapping[str, float] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
-    distance: float | None = None
-    clip: str = ""
-    start: float = 0.0
-    end: float = 0.0
-
-    @property
-    def likeliest(self) -> str:
-        """The emotion of the highest probability, sure or not; "" where the model was not asked."""
-        return max(self.probabilities, key=self.probabilities.__getitem__, default="")
-
-    @property
-    def confidence(self) -> float:
-        """The calibrated probability of `likeliest`, 0 where the model was not asked."""
-        return max(self.calibrated.values(), default=0.0)
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values, `emotion` and `probabilities` first."""
-        return {
-            "clip": self.clip,
-            "start": round(self.start, 3),
-            "end": round(self.end, 3),
-            "emotion": self.emotion,
-            "likeliest": self.likeliest,
-            "confidence": self.confidence,
-            "probabilities": dict(self.probabilities),
-            "calibrated": dict(self.calibrated),
-            "distance": self.distance,
-            "remarks": list(self.remarks),
-        }
-
 
 class Predictor:
-    """A bundle that hears. It may be used by several threads.
+    """A bundle that hears, sees, or does both. It may be used by several threads.
 
     Parameters
     ----------
-    bundle : Bundle
-        Of a registered feature set or frame set that is made from sound.
+    bundle : Bundle or FusedBundle
+        Of registered feature sets and frame sets. A fusion may have members besides, of features that no file gives.
     decoder : Decoder, optional
         What reads files; one is started when a file is first read.
 
     Raises
     ------
     BadBundle
-        The bundle's features cannot be made from sound here.
+        The bundle's features cannot be made from files here.
 
     Examples
     --------
@@ -111,13 +47,33 @@ class Predictor:
     'happy'
     """
 
-    def __init__(self, bundle: Bundle, decoder: Decoder | None = None) -> None:
+    def __init__(self, bundle: Bundle | FusedBundle, decoder: Decoder | None = None) -> None:
         self.bundle = bundle
-        self._set = _sound_set(bundle)
+        self._asked: Asked = asked_of(bundle)
         self._decoder = decoder or Decoder()
 
+    @property
+    def hears(self) -> bool:
+        """Whether sound alone is enough for an answer."""
+        return self._asked.senses.hears
+
+    @property
+    def sees(self) -> bool:
+        """Whether it has a use for pictures."""
+        return self._asked.senses.sees
+
+    @property
+    def sights(self) -> tuple[str, ...]:
+        """The frame sets that it takes of pictures."""
+        return self._asked.senses.sights
+
+    @property
+    def note(self) -> str:
+        """What of the model no file gives, as a sentence; "" when files give it all."""
+        return self._asked.note
+
     def file(
-        self, source: bytes | os.PathLike[str] | str, *, name: str = "", enrol: Standardiser | None = None
+        self, source: bytes | os.PathLike[str] | str, *, name: str = "", enrol: Given | None = None
     ) -> list[Answer]:
         """Decode a file within limits and judge it.
 
@@ -127,13 +83,14 @@ class Predictor:
             A whole file, or where it lies.
         name : str
             What the answers call it; a path needs none.
-        enrol : Standardiser, optional
+        enrol : optional
             As of `hear`.
 
         Returns
         -------
         list of Answer
-            As of `timeline`.
+            One of a file of up to 8 s; of a longer one, one for each window of 3 s, each second, in which something is
+            heard or, by a model that sees, a face was found. Never empty: where there is nothing, one says so.
 
         Raises
         ------
@@ -141,24 +98,75 @@ class Predictor:
             It cannot be read; the message says why.
         """
         name = name or ("" if isinstance(source, bytes) else Path(source).stem)
-        y, sr = self.decode(source, name=name)
-        return self.timeline(y, sr, clip=name, enrol=enrol)
+        _, stretches = self.gather(source, name=name)
+        return [self.judge(one, clip=name, enrol=enrol) for one in stretches]
+
+    def gather(
+        self,
+        source: bytes | os.PathLike[str] | str,
+        *,
+        name: str = "",
+        decoder: Decoder | None = None,
+        listen: bool = False,
+    ) -> tuple[Sound | None, list[Stretch]]:
+        """Decode a file, and cut it into what is judged one by one.
+
+        Parameters
+        ----------
+        source, name
+            As of `file`.
+        decoder : Decoder, optional
+            Another than its own.
+        listen : bool
+            Whether sound is wanted even of a model that sees only.
+
+        Returns
+        -------
+        sound : Sound or None
+            None where there is none, or it is not wanted.
+        stretches : list of Stretch
+            What `judge` takes; never empty.
+
+        Raises
+        ------
+        BadClip
+            Nothing that the model takes can be read.
+        """
+        decoder = decoder or self._decoder
+        data = decoder.whole(source)
+        sound, deaf = None, ""
+        if self.hears or listen:
+            try:
+                sound = decoder.read(data, name=name)
+            except BadClip as error:
+                if not self.sees:
+                    raise
+                deaf = str(error)
+        if not self.sees:
+            assert sound is not None
+            return sound, by_sound(sound)
+        try:
+            scenes = decoder.watch(
+                data, self.sights, seconds=len(sound.y) / sound.sr if sound and self.hears else 0.0, name=name
+            )
+        except BadClip as error:
+            if deaf and self.hears:
+                raise BadClip(f"its sound: {deaf}; its pictures: {error}") from error
+            if not self.hears or sound is None:
+                raise
+            return sound, [one.without_pictures(str(error)) for one in by_sound(sound)]
+        return sound, by_both(scenes, sound if self.hears else None, deaf if self.hears else "")
 
     def decode(self, source: bytes | os.PathLike[str] | str, *, name: str = "") -> Sound:
         """The sound of a file, by the decoder's process. Raises BadClip."""
         return self._decoder.read(source, name=name)
 
-    def timeline(
-        self, y: NDArray[np.float32], sr: int, *, clip: str = "", enrol: Standardiser | None = None
-    ) -> list[Answer]:
+    def timeline(self, y: NDArray[np.float32], sr: int, *, clip: str = "", enrol: Given | None = None) -> list[Answer]:
         """Judge sound of any length: up to 8 s whole, more by a window of 3 s each second where something is heard.
 
         Parameters are those of `hear`. Never empty: all silence gives one answer that says so.
         """
-        found = pieces(y, sr)
-        if not found:
-            return [Answer(NOT_SURE, remarks=(remarks.NOTHING,), clip=clip, end=len(y) / sr)]
-        return [self.hear(y[a:b], sr, clip=clip, start=a / sr, enrol=enrol) for a, b in found]
+        return [self.judge(one, clip=clip, enrol=enrol) for one in by_sound(Sound(y, sr))]
 
     def hear(
         self,
@@ -167,9 +175,9 @@ class Predictor:
         *,
         clip: str = "",
         start: float = 0.0,
-        enrol: Standardiser | Sequence[Wave] | None = None,
+        enrol: Given | Sequence[Wave] | None = None,
     ) -> Answer:
-        """Judge one utterance.
+        """Judge one utterance by its sound.
 
         Parameters
         ----------
@@ -181,15 +189,34 @@ class Predictor:
             What the answer calls it.
         start : float
             Where it begins in the file, in seconds.
-        enrol : Standardiser, or sequence of (y, sr), optional
-            Who speaks, for an enrolled model: what `enrolment` returned, or the clips that it takes.
+        enrol : what `enrolment` returned, or sequence of (y, sr), optional
+            Who speaks, for an enrolled model: as it was learnt, or the clips that it takes.
 
         Raises
         ------
         BadClip
             Not finite, far beyond full scale, of an impossible rate, or too long.
         BadTable
-            The model is enrolled and `enrol` is not given, or the other way round.
+            The model is enrolled and `enrol` is not given, or the other way round; or it does not hear.
+        """
+        return self.judge(Stretch(start, start + len(y) / sr, Sound(y, sr)), clip=clip, enrol=enrol)
+
+    def judge(self, stretch: Stretch, *, clip: str = "", enrol: Given | Sequence[Wave] | None = None) -> Answer:
+        """Judge one stretch of a file, or of what a microphone and a camera give, by what of it is there.
+
+        A fusion passes over sound that is silent and pictures without a face where the other is there, and says so.
+        A model that only sees is asked in any case, but what shows no face leaves it "not sure".
+
+        Parameters
+        ----------
+        stretch : Stretch
+        clip, enrol
+            As of `hear`.
+
+        Raises
+        ------
+        BadClip, BadTable
+            As `hear`.
         """
         if self.bundle.enrolled and enrol is None:
             raise BadTable(
@@ -198,27 +225,42 @@ class Predictor:
         if enrol is not None and not self.bundle.enrolled:
             raise BadTable("this model is not enrolled: it takes every voice as it is, so give no clips to enrol")
         who = self.enrolment(enrol) if isinstance(enrol, Sequence) else enrol
-        about: dict[str, Any] = {"clip": clip, "start": start, "end": start + len(y) / sr}
-        if not np.isfinite(y).all():
-            raise BadClip("not finite: it holds NaN or infinite samples")
-        if nothing := remarks.silence(y, sr):
-            return Answer(NOT_SURE, remarks=(nothing,), **about)
-        row = self.bundle.standardise(self._measured([(y, sr)]), enrolment=who)
-        p = self.bundle.answer(row)
-        honest = self.bundle.calibrated(p)
-        distance = None if self.bundle.usual is None else float(distances(row)[0]) / self.bundle.usual
-        said = [one for one in (remarks.music(y, sr), remarks.far(distance)) if one]
-        sure = not said and (self.bundle.calibration is None or honest.max() >= self.bundle.calibration.threshold)
+        about: dict[str, Any] = {"clip": clip, "start": stretch.start, "end": stretch.end}
+        sound = stretch.sound if self.hears else None
+        scene = stretch.scene if self.sees and stretch.scene is not None and stretch.scene.takes else None
+        if sound is None and scene is None:
+            raise BadTable("this model takes pictures only, and there are none: look into the camera, or give a film")
+        noted, against = list(stretch.noted), []
+        if sound is not None:
+            if not np.isfinite(sound.y).all():
+                raise BadClip("not finite: it holds NaN or infinite samples")
+            if nothing := remarks.silence(*sound):
+                noted.append(nothing)
+                sound = None
+        if scene is not None and not scene.face:
+            if sound is not None:
+                noted.append(remarks.NO_FACE)
+                scene = None
+            else:
+                against.append(remarks.NO_FACE)
+        if sound is None and scene is None:
+            return Answer(NOT_SURE, remarks=tuple(noted), **about)
+        if scene is not None and scene.several:
+            against.append(remarks.SEVERAL)
+        p, honest, threshold, distance = self._asked.ask(sound, {} if scene is None else scene.takes, who)
+        against += [one for one in (remarks.music(*sound) if sound else "", remarks.far(distance)) if one]
+        sure = not against and honest.max() >= threshold
         return Answer(
-            emotion=self.bundle.labels[int(p[0].argmax())] if sure else NOT_SURE,
-            probabilities=dict(zip(self.bundle.labels, p[0].tolist(), strict=True)),
-            calibrated=dict(zip(self.bundle.labels, honest[0].tolist(), strict=True)),
-            remarks=tuple(said),
+            emotion=self.bundle.labels[int(p.argmax())] if sure else NOT_SURE,
+            probabilities=dict(zip(self.bundle.labels, p.tolist(), strict=True)),
+            calibrated=dict(zip(self.bundle.labels, honest.tolist(), strict=True)),
+            remarks=(*against, *noted),
             distance=distance,
+            by=tuple(word for word, there in (("sound", sound), ("picture", scene)) if there is not None),
             **about,
         )
 
-    def enrolment(self, voices: Sequence[Wave]) -> Standardiser:
+    def enrolment(self, voices: Sequence[Wave]) -> Given:
         """Learn how one person sounds from that person's own clips, without labels, for an enrolled model.
 
         Parameters
@@ -236,14 +278,7 @@ class Predictor:
         """
         for y, sr in voices:
             self.check(y, sr)
-        return self.bundle.enrol(self._measured(voices))
-
-    def _measured(self, voices: Sequence[Wave]) -> Any:
-        """What the bundle takes: a row of features each, or a take of frames each."""
-        if isinstance(self._set, FrameSet):
-            return [self._set.extract(y, sr).frames for y, sr in voices]
-        rows = [self._set.extract(y, sr) for y, sr in voices]
-        return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.bundle.columns))
+        return self._asked.enrol([Sound(y, sr) for y, sr in voices])
 
     def check(self, y: NDArray[np.float32], sr: int) -> None:
         """Raise BadClip when there is no voice in `y` to learn from."""
@@ -256,30 +291,12 @@ class Predictor:
         return self._decoder.limits.given
 
     def close(self) -> None:
-        """End the decoder's process."""
+        """End the decoder's processes."""
         self._decoder.close()
 
     def __enter__(self) -> Predictor:
-        self._decoder.start()
+        self._decoder.start(sees=self.sees)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def hears(features: str, *, foreign: bool) -> bool:
-    """Whether a set of that name is made from sound here."""
-    made = features in FEATURE_SETS or (features in FRAME_SETS and FRAME_SETS[features].modality == "sound")
-    return made and not foreign
-
-
-def _sound_set(bundle: Bundle) -> FeatureSet | FrameSet:
-    name = bundle.features
-    if bundle.foreign:
-        raise BadBundle(f"the model's features were imported, no clip gives them here: {bundle.needs}")
-    if not hears(name, foreign=False):
-        sounds = [*FEATURE_SETS, *(one for one in FRAME_SETS if FRAME_SETS[one].modality == "sound")]
-        raise BadBundle(
-            f"the model needs {name!r}, which this version of ravdess does not make from sound; it makes {sounds}"
-        )
-    return FEATURE_SETS[name] if name in FEATURE_SETS else FRAME_SETS[name]

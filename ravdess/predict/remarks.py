@@ -1,4 +1,4 @@
-"""What is said of a sound beside its emotion: that it is silent, too short, like music, or unlike the training data.
+"""What is said of a clip beside its emotion: that it is silent, like music, without a face, unlike the training data.
 
 These are rules of thumb, each with its limits stated; they keep a model from guessing where it knows nothing.
 """
@@ -19,6 +19,8 @@ BRIEF: Final = 0.5
 EVEN: Final = 0.12
 """Of frames below half the mean level: speech pauses at every word, and has more of them; a held chord has few."""
 NOTHING: Final = "silence: there is no voice to judge"
+NO_FACE: Final = "no face: most of the pictures that were looked at show none"
+SEVERAL: Final = "several faces: the largest was looked at"
 _FRAME: Final = 0.025
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -48,8 +50,22 @@ def pieces(y: NDArray[np.float32], sr: int) -> list[Piece]:
     size, step = round(WINDOW * sr), round(STEP * sr)
     starts = list(range(0, len(y) - size, step))
     starts.append(len(y) - size)  # the end is heard, too
+    every = [Piece(first, first + size) for first in starts]
+    return [piece for piece, loud in zip(every, heard(y, sr, every), strict=True) if loud]
+
+
+def spans(seconds: float) -> list[tuple[float, float]]:
+    """Start and end of every stretch of a film of so many seconds: the whole of up to `WHOLE`; else all windows."""
+    if seconds <= WHOLE:
+        return [(0.0, seconds)]
+    starts = [at * STEP for at in range(math.ceil((seconds - WINDOW) / STEP))]
+    return [(start, start + WINDOW) for start in [*starts, seconds - WINDOW]]
+
+
+def heard(y: NDArray[np.float32], sr: int, some: Sequence[Piece]) -> list[bool]:
+    """Whether something is heard in each stretch, by how loud the recording's loud moments are."""
     frame = max(round(_FRAME * sr), 1)
     power = np.array([np.mean(np.square(y[at : at + frame], dtype=np.float64)) for at in range(0, len(y), frame)])
     floor = np.quantile(power, 0.95) * 10 ** (-QUIET / 10)  # a single bang does not silence the rest
-    loudest = [power[first // frame : (first + size) // frame + 1].max() for first in starts]
-    return [Piece(first, first + size) for first, peak in zip(starts, loudest, strict=True) if peak > max(floor, 1e-12)]
+    peaks = [power[first // frame : stop // frame + 1].max(initial=0.0) for first, stop in some]
+    return [bool(peak > max(floor, 1e-12)) for peak in peaks]

@@ -24,7 +24,16 @@ _HEAD: Final = struct.Struct("<QQ")
 """Bytes of the JSON part and of the raw part that follow."""
 _TOLD: Final = 1 << 20
 """Most bytes of the JSON part."""
-_KEPT: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "SYSTEMROOT")
+_KEPT: Final = (
+    "PATH",
+    "PYTHONPATH",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "LANG",
+    "LC_ALL",
+    "SYSTEMROOT",
+    "RAVDESS_YUNET",
+)
 """All that the process sees of the environment: no credentials."""
 
 

@@ -7,6 +7,7 @@ A model is named "svm-mfcc_stats" (its newest number), "svm-mfcc_stats/2", the f
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from ravdess.search.ledger import BUNDLE
 
 if TYPE_CHECKING:
     from ravdess.bundle import Bundle
+    from ravdess.fused import FusedBundle
+    from ravdess.predict.senses import Senses
     from storage import Folder, Store
 
 
@@ -37,8 +40,10 @@ class Kept:
     family, features, protocol : str
     uar, uar_low, uar_high : float or None
         Out-of-fold, with its 95 % interval; None where the bundle tells no scores.
-    enrolled, made, hears : bool
-        Whether it needs clips of the same person; was trained on made voices; needs nothing else than sound.
+    enrolled, made : bool
+        Whether it needs clips of the same person; was trained on made voices.
+    senses : Senses
+        What of its features files give.
     answered, right : float or None
         Share of takes on which it is sure, and of these the share that is right; None where it is not calibrated.
     about : dict
@@ -56,7 +61,7 @@ class Kept:
     uar_high: float | None
     enrolled: bool
     made: bool
-    hears: bool
+    senses: Senses
     answered: float | None
     right: float | None
     about: dict[str, Any]
@@ -70,22 +75,24 @@ class Kept:
 def kept_models(store: Store) -> list[Kept]:
     """Every complete model of the store that judges takes, the most useful first; so no face base (`pretraining`).
 
-    Those of people before those of made voices, those that need nothing else than sound first, then by UAR, then the
+    Those of people before those of made voices, those that need nothing else than files first, then by UAR, then the
     newest. UARs of different protocols are not the same question; the protocol stands beside each.
     """
     found = [_kept(store.model(name, n), name, n) for name in store.models() for n in store.model_numbers(name)]
     kept = [one for one in found if one is not None and one.family != BASE]
-    return sorted(kept, key=lambda one: (one.made, not one.hears, one.enrolled, -(one.uar or 0.0), -one.number))
+    return sorted(kept, key=lambda one: (one.made, not one.senses.whole, one.enrolled, -(one.uar or 0.0), -one.number))
 
 
-def default_model(store: Store, *, enrolled: bool = False) -> Kept:
-    """The model that is asked when none is named: the first of `kept_models` that hears clips.
+def default_model(store: Store, *, enrolled: bool = False, films: bool = False) -> Kept:
+    """The model that is asked when none is named: the first of `kept_models` that files give all that it takes.
 
     Parameters
     ----------
     store : Store
     enrolled : bool
         Whether clips of the speaker are at hand: then enrolled models only, else none of them.
+    films : bool
+        Whether there are pictures and sound: then the best of all; else the best that takes nothing but sound.
 
     Raises
     ------
@@ -93,7 +100,8 @@ def default_model(store: Store, *, enrolled: bool = False) -> Kept:
         There is none; the message gives the commands that make one.
     """
     kept = kept_models(store)
-    fit = [one for one in kept if one.enrolled == enrolled and one.hears]
+    able = [one for one in kept if one.enrolled == enrolled and one.senses.whole]
+    fit = [one for one in able if films or not one.senses.sights]
     if not fit:
         normalise = " --normalise actor" if enrolled else ""
         kind = "enrolled model" if enrolled else "model"
@@ -106,7 +114,7 @@ def default_model(store: Store, *, enrolled: bool = False) -> Kept:
     return fit[0]
 
 
-def load_model(store: Store, name: str) -> Bundle:
+def load_model(store: Store, name: str) -> Bundle | FusedBundle:
     """Load and check a model.
 
     Parameters
@@ -122,12 +130,21 @@ def load_model(store: Store, name: str) -> Bundle:
     BadBundle
         It is damaged, or made from other features.
     """
-    from ravdess.bundle import Bundle
+    from ravdess.bundle_files import read
 
     if (Path(name) / BUNDLE).is_file():
-        return Bundle.load(Path(name))
+        return _loaded(read(Path(name)), name)
     folder = _folder(store, name)
-    return Bundle.from_files({file: folder.read(file) for file in folder.list()}, where=folder.path())
+    return _loaded({file: folder.read(file) for file in folder.list()}, folder.path())
+
+
+def _loaded(files: Mapping[str, bytes], where: str) -> Bundle | FusedBundle:
+    from ravdess.bundle import Bundle
+    from ravdess.bundle_files import index
+    from ravdess.fused import FUSION, FusedBundle
+
+    kind = FusedBundle if index(files, where)["family"] == FUSION else Bundle
+    return kind.from_files(files, where=where)
 
 
 def _folder(store: Store, name: str) -> Folder:
@@ -156,8 +173,7 @@ def _folder(store: Store, name: str) -> Folder:
 
 
 def _kept(folder: Folder, name: str, number: int) -> Kept | None:
-    from ravdess.foreign import is_foreign
-    from ravdess.predict.predictor import hears
+    from ravdess.predict.senses import Senses
 
     try:
         about = json.loads(folder.read(BUNDLE))
@@ -176,7 +192,7 @@ def _kept(folder: Folder, name: str, number: int) -> Kept | None:
             uar_high=scores.get("uar_high"),
             enrolled=about["enrolled"],
             made=bool(facts.get("made", False)),
-            hears=hears(about["features"], foreign=is_foreign(about["fingerprint"])),
+            senses=Senses.of(about["features"], family=about["family"], fingerprint=about["fingerprint"]),
             answered=calibration.get("answered"),
             right=calibration.get("right"),
             about=about,
