@@ -24,6 +24,7 @@ CROWD: Final = 0.5
 
 def prepare() -> None:
     """Make every set of a tiny film, so that libraries and face detectors are loaded; before the worker is locked."""
+    np.median(np.zeros((1, 3)), axis=0)  # of the faces that are found; NumPy imports more for it
     import av
 
     from ravdess.picture import pictures

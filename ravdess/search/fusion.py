@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ravdess.bundle import Bundle
+from ravdess.calibration import Calibration
 from ravdess.clips import EMOTIONS
 from ravdess.combiner import METHODS, Combiner
 from ravdess.errors import BadTable, RunMismatch, UnknownName
@@ -181,6 +182,7 @@ def fuse(
     }
     chosen: dict[str, Choice] = {}
     answers = []
+    by_question = {}
     for question in folds.questions:
         said = {pair.choosers: [each[question.name, pair.choosers] for each in asked] for pair in question.pairs}
         truth = {choosers: codes[np.isin(people, choosers)] for choosers in said}
@@ -192,11 +194,22 @@ def fuse(
             models = [_model(store, f"runs/{one.run}/folds/{one.family}/{question.name}") for one in found]
             write_bundle(home, FusedBundle(tuple(models), combiners, method, facts=_told(facts, question)).to_files())
         bundle = FusedBundle.from_files(read_bundle(home))
+        by_question[question.name] = bundle.combiners
         judged = np.flatnonzero(np.isin(people, question.judges))
         answers.append((question.name, judged, _ask(bundle, found, at, judged)))
     predictions = predictions_frame(rows, FUSION, answers)
     scored = score_family(predictions, seed=seed)
-    final = _final(store, found, at=at, codes=codes, kinds=kinds, chosen=chosen, folds=folds, answers=answers)
+    final = _final(
+        store,
+        found,
+        at=at,
+        codes=codes,
+        kinds=kinds,
+        chosen=chosen,
+        folds=folds,
+        judged={question: where for question, where, _ in answers},
+        combiners=by_question,
+    )
     kept = _keep(store, ledger, found, final=final, scores=dict(scored), facts=facts) if final else ""
     explored = Explored(choices={FUSION: chosen}, effort=Effort())
     return write_results(
@@ -229,9 +242,7 @@ def members_of(store: Store, name: str) -> list[Member]:
     if FUSION in families:
         raise UnknownName("member", name, ["a run that is no fusion itself"])
     features, source = str(request["features"]), request["rows"]
-    table = stored(store, features)
-    assert table is not None
-    rows = choose_rows(table.frame, features=features, channel=source["channel"], corpus=source["corpus"])
+    rows = choose_rows(features=features, channel=source["channel"], corpus=source["corpus"], **_table(store, features))
     if rows.digest != source["content"]:
         raise RunMismatch(f"the table of {features} has changed since {run}; search it again")
     judges = [group.rpartition("/")[2] for some in request["folds"].values() for group in some]
@@ -239,6 +250,7 @@ def members_of(store: Store, name: str) -> list[Member]:
     dealt, data = deal(
         rows, protocol=request["protocol"], test_actors=test, normalise=request["normalise"], seed=request["seed"]
     )
+    data = replace(data, shelf=store)
     found = []
     for one in [family] if family else families:
         mine = choices[choices["family"] == one]
@@ -251,6 +263,16 @@ def members_of(store: Store, name: str) -> list[Member]:
         uar = float(mine["choosers_uar"].mean())
         found.append(Member(run, one, features, request, chosen, rows, dealt, data, final, uar))
     return found
+
+
+def _table(store: Store, features: str) -> dict[str, Any]:
+    """What a member's rows are chosen from: a table, or the index of a frame set and its takes."""
+    index = store.table(f"frames/{features}")
+    if not store.table(f"features/{features}").exists() and index.exists():
+        return {"table": index.read_sorted().to_pandas(), "takes": store.frames(features).only}
+    table = stored(store, features)
+    assert table is not None
+    return {"table": table.frame}
 
 
 def _common(rows: Sequence[Rows]) -> tuple[NDArray[np.str_], list[str]]:
@@ -268,8 +290,6 @@ def _common(rows: Sequence[Rows]) -> tuple[NDArray[np.str_], list[str]]:
 
 
 def _rows_of(rows: Rows, clips: pd.DataFrame) -> Rows:
-    from dataclasses import replace
-
     return rows if len(clips) == len(rows.clips) else replace(rows, clips=clips)
 
 
@@ -385,6 +405,9 @@ def _ask(
     X: dict[str, Any] = {}
     for one, where in zip(found, at, strict=True):
         raw: Any = one.data.raw
+        if one.rows.frames is not None:
+            X.setdefault(one.features, raw[where[which]])
+            continue
         names = parts_of(one.features)
         starts = [0, len(one.rows.columns)]
         if len(names) > 1:
@@ -404,11 +427,13 @@ def _final(
     kinds: Sequence[str],
     chosen: dict[str, Choice],
     folds: Folds,
-    answers: Sequence[tuple[str, NDArray[np.intp], Floats]],
-) -> tuple[str, dict[str, Combiner]] | None:
-    """Method and combiners of the model that is kept, fitted on what the members said of their judged takes.
+    judged: Mapping[str, NDArray[np.intp]],
+    combiners: Mapping[str, Mapping[str, Combiner]],
+) -> tuple[str, dict[str, Combiner], dict[str, Calibration]] | None:
+    """Method, combiners and calibrations of the model that is kept, fitted on what the members said of judged takes.
 
-    The method is the one that was chosen for most judges. None where a member kept no model (leaky runs).
+    The method is the one that was chosen for most judges. Calibrations are fitted on what each judge's own combiners
+    make of it, for all that may be there. None where a member kept no model (leaky runs).
     """
     if not all(one.final for one in found):
         return None
@@ -416,14 +441,23 @@ def _final(
     method = max(METHODS, key=methods.count)
     mean = float(np.mean([choice.uar for choice in chosen.values()]))
     chosen[FINAL] = Choice(FINAL, Candidate(FUSION, {"method": method}), None, mean, len(METHODS), FUSION)
-    said, judged = [], np.concatenate([where for _, where, _ in answers])
+    said, every = [], np.concatenate(list(judged.values()))
     for one, where in zip(found, at, strict=True):
         frame = store.folder(f"runs/{one.run}").read_table("predictions.parquet").to_pandas()
         mine = frame[frame["family"] == one.family].set_index("take")
-        takes = one.rows.clips["take"].to_numpy(dtype=np.str_)[where[judged]]
+        takes = one.rows.clips["take"].to_numpy(dtype=np.str_)[where[every]]
         said.append(mine.loc[takes, [f"p_{word}" for word in EMOTIONS]].to_numpy(dtype=np.float64))
     everyone: Groups = tuple(folds.actors)
-    return method, _combiners({everyone: said}, {everyone: codes[judged]}, found, kinds, method)
+    fitted = _combiners({everyone: said}, {everyone: codes[every]}, found, kinds, method)
+    question = np.repeat(list(judged), [len(where) for where in judged.values()])
+    calibrations = {}
+    for kind in kinds:
+        able = [some for one, some in zip(found, said, strict=True) if fits(one.features, kind)]
+        p = np.zeros((len(every), len(EMOTIONS)))
+        for name in judged:
+            p[question == name] = combiners[name][kind].apply([some[question == name] for some in able])
+        calibrations[kind] = Calibration.fit(p, codes[every], question)
+    return method, fitted, calibrations
 
 
 def _keep(
@@ -431,7 +465,7 @@ def _keep(
     ledger: Ledger,
     found: Sequence[Member],
     *,
-    final: tuple[str, dict[str, Combiner]],
+    final: tuple[str, dict[str, Combiner], dict[str, Calibration]],
     scores: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> str:
@@ -444,6 +478,7 @@ def _keep(
         home = store.new_model(f"{prefix}{FUSION}-{facts['features']}")
         ledger.folder.write(noted, json.dumps({"model": home.name, "checked": True}).encode())
     models = tuple(_model(store, one.final) for one in found)
-    method, combiners = final
-    write_bundle(home, FusedBundle(models, combiners, method, scores, dict(facts)).to_files())
+    method, combiners, calibrations = final
+    bundle = FusedBundle(models, combiners, method, scores, dict(facts), calibrations=calibrations)
+    write_bundle(home, bundle.to_files())
     return home.path()
