@@ -10,6 +10,7 @@ on.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -295,10 +296,11 @@ def _export(title: str, bundle: Bundle | FusedBundle, args: argparse.Namespace) 
     from ravdess.onnx import export
 
     path, beside = export(bundle, Path(args.export_onnx))
+    columns = json.loads(beside.read_text(encoding="utf-8"))["columns"]
     lines = [
         f"model: {title}, {_worth(bundle)}",
         f"licence: {bundle.licence}",
-        f"wrote {path}: input features (n, {len(bundle.columns)}), outputs probabilities and calibrated (n, 8)",
+        f"wrote {path}: input features (n, {len(columns)}), outputs probabilities and calibrated (n, 8)",
         f"wrote {beside}: labels, columns, and how the features are made from sound",
     ]
     summary = {"model": {"name": title, **_about(bundle)}, "onnx": str(path), "about": str(beside)}

@@ -160,9 +160,9 @@ class Trees:
             with np.load(path, allow_pickle=False) as file:
                 parts = {name: np.asarray(file[name]) for name in _ARRAYS}
             columns = int(parts.pop("columns"))
-            kinds = {name: np.intp if name in _WHOLE else np.float64 for name in parts}
-            typed = {name: part.astype(kinds[name], casting="safe") for name, part in parts.items()}
-            return cls(columns=columns, **typed)
+            whole = {name: parts[name].astype(np.intp, casting="safe") for name in parts if name in _WHOLE}
+            floats = {name: parts[name].astype(np.float64, casting="safe") for name in parts if name not in _WHOLE}
+            return cls(columns=columns, **whole, **floats)
         except BadBundle as error:
             raise BadBundle(f"{path} holds {error}") from error
         except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:

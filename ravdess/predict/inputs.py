@@ -22,7 +22,8 @@ MEDIA: Final = frozenset((
 """Endings that a folder is searched for. A file that is named itself is tried whatever it is called."""
 # fmt: off
 FILMS: Final = frozenset((
-    ".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv",
+    ".3gp", ".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm",
+    ".wmv",
 ))
 # fmt: on
 """Those of them that promise pictures."""

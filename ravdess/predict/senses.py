@@ -1,4 +1,4 @@
-"""Which senses a model has: which of its sets are made from sound here, which from pictures, and which no file gives."""
+"""Which senses a model has: which of its sets are made from sound, which from pictures, and which no file gives."""
 
 from __future__ import annotations
 

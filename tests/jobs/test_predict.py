@@ -76,7 +76,7 @@ def test_a_folder_is_judged_and_damaged_files_are_named(
     assert "silence: there is no voice to judge" in text
     assert "2 answers to 2 files" in text
     assert "1 files could not be read" in text
-    assert "made voices" in text
+    assert "made clips" in text
     assert "notes" not in text
     said = ask(tmp_path / "in", "--store", made_store, status=3)
     assert [one["clip"] for one in said["rejects"]] == ["cut"]
@@ -103,7 +103,7 @@ def test_all_damaged_is_still_told(made_store: Path) -> None:
 def test_models_are_listed(made_store: Path) -> None:
     text = job("--models", "--store", made_store).stdout.decode()
     assert "made-lightgbm-mfcc_stats/1" in text
-    assert "made voices" in text
+    assert "made clips" in text
     listed = ask("--models", "--store", made_store)["models"]
     assert {one["family"] for one in listed} == {"svm", "lightgbm"}
 

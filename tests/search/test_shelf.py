@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ravdess.bundle import Bundle
 from ravdess.clips import EMOTIONS
 from ravdess.errors import BadBundle, NoModel
 from ravdess.search.shelf import default_model, kept_models, load_model
@@ -114,7 +115,9 @@ def test_the_judges_models_give_the_runs_predictions(store: Store) -> None:
     table = store.features("mfcc_stats")
     for (family, fold), mine in said.groupby(["family", "fold"]):
         rows = table[table["take"].isin(mine["take"])].sort_values("take")
-        p = load_model(store, f"small/{family}/{fold}").predict_proba(rows)
+        bundle = load_model(store, f"small/{family}/{fold}")
+        assert isinstance(bundle, Bundle)
+        p = bundle.predict_proba(rows)
         assert np.array_equal(p, mine.sort_values("take")[[f"p_{word}" for word in EMOTIONS]].to_numpy())
 
 
