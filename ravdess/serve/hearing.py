@@ -206,7 +206,7 @@ def drawn(y: Floats) -> bytes:
     frames = sliding_window_view(y, spoken.FRAME)[::DRAWN] * _window()
     spectra = rfft(frames, axis=1)
     power = (spectra.real**2 + spectra.imag**2).astype(np.float32)
-    mel = 10 * np.log10(timbre.mel_filters() @ power.T + np.float32(1e-12))
+    mel = 10 * np.log10(timbre.mel_filters().of(power.T) + np.float32(1e-12))
     low, high = RANGE
     columns = np.empty((len(frames), COLUMN), np.uint8)
     columns[:, 2:] = np.clip((mel.T - low) * (255 / (high - low)), 0, 255)
