@@ -73,9 +73,14 @@ def arguments() -> argparse.ArgumentParser:
         "(default: %(default)s)",
     )
     parser.add_argument("--test-actors", metavar="NN[,NN…]", help="who judges under holdout (default: the last four)")
-    parser.add_argument("--samples", type=terminal.positive, metavar="N", help="candidates drawn a family (default: 8)")
     parser.add_argument(
-        "--grid", type=_grid, metavar="N", help="most neighbours of the best tried for each judge, or all (default: 4)"
+        "--samples", type=terminal.positive, metavar="N", help="candidates drawn a family (default: 8; networks 2)"
+    )
+    parser.add_argument(
+        "--grid",
+        type=_grid,
+        metavar="N",
+        help="most neighbours of the best tried for each judge, or all (default: 4; networks 0)",
     )
     parser.add_argument(
         "--search", choices=("random", "optuna"), default="random", help="random then grid, or Optuna's TPE"
@@ -130,9 +135,9 @@ def main(args: argparse.Namespace) -> int:
     if FUSION in families:
         raise UnknownName("family beside others", FUSION, FAMILIES)
     source = _source(store, args)
-    options: dict[str, Any] = {"samples": args.samples, "grid": args.grid}
-    options = {name: value for name, value in options.items() if value is not None}
-    if options.get("grid") == -1:
+    options: dict[str, Any] = dict(searching.EFFORT["frames" if source.get("takes") else "table"])
+    options |= {name: value for name, value in (("samples", args.samples), ("grid", args.grid)) if value is not None}
+    if options["grid"] == -1:
         options["grid"] = None
     if args.protocol == searching.LEAKY:
         terminal.say("LEAKY: takes are dealt at random, so the same actors train and judge; no result of this is real")

@@ -12,8 +12,8 @@ COURSE = Course(
     network=network.build,
     views=FRAMES,
     space={**network.SPACE, **SPACE},
-    defaults={"epochs": 30, **network.DEFAULTS, **DEFAULTS, "learning_rate": 2e-3, "views": 2},
-    stages=(5, 10, 20, 30),
+    defaults={"epochs": 20, **network.DEFAULTS, **DEFAULTS, "learning_rate": 2e-3, "views": 2},
+    stages=(5, 10, 20),
 )
 
 FAMILIES.register(COURSE.family(refuse_sound(network.SMALLEST)))

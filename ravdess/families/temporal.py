@@ -13,7 +13,7 @@ COURSE = Course(
     network=network.build,
     views=SEQUENCES,
     space={**network.SPACE, **SPACE},
-    defaults={"epochs": 30, **network.DEFAULTS, **DEFAULTS, "batch_size": 16},
+    defaults={"epochs": 30, **network.DEFAULTS, **DEFAULTS},
     stages=(5, 10, 20, 30),
 )
 

@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from ravdess.takes import Shape, Takes
 
 MODEL: Final = "model.keras"
-_ASKED: Final = 128
-"""Views that are asked about at a time."""
+_ASKED: Final = 2_000_000
+"""Numbers in the views that are asked about at a time: what a network makes of them in between takes many times more."""
 SPACE: Final[Space] = {
     "learning_rate": Real(2e-4, 5e-3, step=2.0, log=True),
     "weight_decay": Real(1e-3, 0.3, step=4.0, log=True),
@@ -64,7 +64,7 @@ DEFAULTS: Final[Params] = {
     "weight_decay": 0.05,
     "label_smoothing": 0.1,
     "schedule": "cosine",
-    "batch_size": 32,
+    "batch_size": 16,
     "views": 1,
 }
 """`views` of each take are drawn an epoch."""
@@ -225,7 +225,7 @@ class Network:
         with tf.device(device(tf)):
             for at in range(len(takes)):
                 waiting.append((at, self._course.views.all(takes[at], self.params)))
-                if sum(len(views) for _, views in waiting) >= _ASKED or at + 1 == len(takes):
+                if sum(views.size for _, views in waiting) >= _ASKED or at + 1 == len(takes):
                     views = tf.constant(np.concatenate([some for _, some in waiting]), tf.float32)
                     scores = self._model(views, training=False).numpy().astype(np.float64)
                     said = softmax(scores)

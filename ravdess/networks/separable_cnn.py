@@ -24,7 +24,7 @@ SPACE: Final[Space] = {
     "depth": Integer(1, 3, step=1.0),
     "dropout": Real(0.0, 0.6, step=0.15),
 }
-DEFAULTS: Final[Params] = {"width": 32, "depth": 2, "dropout": 0.3}
+DEFAULTS: Final[Params] = {"width": 16, "depth": 2, "dropout": 0.3}
 SMALLEST: Final = 16
 _WIDEST: Final = 8
 """The last stage's width in units of the first."""

@@ -33,11 +33,16 @@ if TYPE_CHECKING:
     from ravdess.takes import Takes
     from storage import Store
 
-__all__ = ["LEAKY", "SEARCHES", "Best", "Result", "Step", "search"]
+__all__ = ["EFFORT", "LEAKY", "SEARCHES", "Best", "Result", "Step", "search"]
 
 SEARCHES: Final = ("random", "optuna")
 SAMPLES: Final = 8
 GRID: Final = 4
+EFFORT: Final[Mapping[str, Mapping[str, int]]] = {
+    "table": {"samples": SAMPLES, "grid": GRID},
+    "frames": {"samples": 2, "grid": 0},
+}
+"""What the job asks for unless told otherwise: a network's fit takes minutes where a table's takes a second."""
 
 
 def search(
