@@ -106,11 +106,11 @@ def main(args: argparse.Namespace) -> int:
     if args.preview is not None and (args.preview < 1 or args.imports):
         terminal.say("--preview draws at least one take, and keeps no table")
         return terminal.USAGE
-    sample = "sample:" if args.preview is None else "sample:modalities=video-only"
     measured = bool(args.features or not args.imports)
     tables, frames = _split(args.features) if measured else ([], [])
     if measured and not args.source:
-        terminal.say("no --source: using the made sample corpus (voices drawn by a program, not recorded)")
+        terminal.say("no --source: using the made sample corpus (voices and faces drawn by a program, not recorded)")
+    sample = _sample(tables, frames, drawn=args.preview is not None)
     found = catalogue(args.source or sample, corpus=args.corpus) if measured or args.source else None
     if args.verify and found:
         return _verify(found, as_json=args.json)
@@ -135,6 +135,16 @@ def main(args: argparse.Namespace) -> int:
     terminal.close(summary, lines, as_json=args.json)
     refused = summary["rejects"] or any(made["rejects"] for made in summary["features"].values())
     return terminal.REJECTS if refused else terminal.DONE
+
+
+def _sample(tables: Sequence[str], frames: Sequence[str], *, drawn: bool) -> str:
+    """The made clips that such sets can be made from, when no source is given."""
+    from ravdess.frames import frame_set
+
+    seen = drawn or any(frame_set(name).modality == "picture" for name in frames)
+    heard = not drawn and bool(tables or any(frame_set(name).modality == "sound" for name in frames))
+    kinds = ["audio-only"] * (heard or not seen) + ["video-only"] * seen
+    return f"sample:modalities={'+'.join(kinds)}"
 
 
 def _preview(found: Catalogue, most: int, *, as_json: bool) -> int:

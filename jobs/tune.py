@@ -222,8 +222,14 @@ def _make_sample(store: Store, args: argparse.Namespace) -> None:
     from ravdess.corpora import catalogue
     from ravdess.errors import BadTable
     from ravdess.features import FEATURE_SETS, feature_set
+    from ravdess.frames import FRAME_SETS
     from ravdess.pipeline import featurize
 
+    if args.features in FRAME_SETS:
+        raise BadTable(
+            f"{store.url} has no frames {args.features}; make them with: python jobs/featurize.py "
+            f"--features {args.features} --store {args.store}, and --source … (else of the made sample corpus)"
+        )
     if args.features not in FEATURE_SETS:
         terminal.say(
             f"no table {args.features} in {store.url}; one that others measured is imported by: "

@@ -12,7 +12,7 @@ COURSE = Course(
     network=network.build,
     views=FRAMES,
     space={**network.SPACE, **SPACE},
-    defaults={"epochs": 20, **network.DEFAULTS, **DEFAULTS, "learning_rate": 2e-3, "views": 2},
+    defaults={"epochs": 20, **network.DEFAULTS, **DEFAULTS, "learning_rate": 4e-3, "views": 2},
     stages=(5, 10, 20),
 )
 

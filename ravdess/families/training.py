@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 MODEL: Final = "model.keras"
 _ASKED: Final = 2_000_000
-"""Numbers in the views that are asked about at a time: what a network makes of them in between takes many times more."""
+"""Numbers in the views that are asked about at a time; what a network makes of them within takes many times more."""
 SPACE: Final[Space] = {
     "learning_rate": Real(2e-4, 5e-3, step=2.0, log=True),
     "weight_decay": Real(1e-3, 0.3, step=4.0, log=True),
