@@ -321,7 +321,7 @@ def _import_lines(imported: Sequence[Imported], store: str) -> list[str]:
 
 def _frame_lines(summary: FrameSummary, store: str) -> list[str]:
     lines = _problem_lines(summary)
-    if not summary.ray_started:
+    if not summary.ray_started and any(made.rows or made.rejects for made in summary.frames.values()):
         lines.append("nothing to do: every take has its frames, or was rejected before")
     lines += [
         f"{name}: {made.rows:,} takes ({made.computed:,} new), {made.frames:,} frames, {terminal.size(made.bytes)}, "

@@ -40,6 +40,11 @@ exit status: 0 all done, 1 failed, 2 wrong usage, 3 done but a candidate or a fa
 """
 SAMPLE = "sample:"
 FUSION = "fusion"
+LONG = 2 * 3600
+SHORTER = (
+    "that is long (a rough guess until the first fit is made): a GPU, a smaller frame set such as face_48, "
+    "--protocol holdout and --samples 1 shorten it; stopped, the same command goes on from where it was"
+)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -279,7 +284,11 @@ class _Live:
             self._phase, self._done = step.phase, step.done
             if step.total:
                 unit = "models" if step.phase == "models" else "trials"
-                self._bar = terminal.Progress(step.phase, total=step.total, done=step.done, unit=unit).__enter__()
+                self._bar = terminal.Progress(
+                    step.phase, total=step.total, done=step.done, unit=unit, left=step.seconds_left
+                ).__enter__()
+                if (step.seconds_left or 0) > LONG and not step.fits:
+                    terminal.say(SHORTER)
         elif self._bar is not None and step.done > self._done:
             note = "" if step.phase == "models" else f"{step.fits} fits, {step.folds} judging folds"
             self._bar.update(step.done - self._done, note=note, left=step.seconds_left, details=_families(step))

@@ -78,12 +78,14 @@ class Progress:
         done: int = 0,
         every: float = 10.0,
         stream: TextIO | None = None,
+        left: float | None = None,
     ) -> None:
+        """`left` is a guess of the seconds that all of it takes, where the caller has one."""
         self._label, self._total, self._unit, self._done, self._every = label, total, unit, done, every
         self._stream = sys.stderr if stream is None else stream
         self._note = ""
         self._details: Sequence[str] = ()
-        self._left: float | None = None
+        self._left = left
         self._bar: Any = None
         self._lines: list[Any] = []
         self._said = time.monotonic()
@@ -160,11 +162,11 @@ class Progress:
     def _say(self) -> None:
         self._said = time.monotonic()
         parts = [f"{self._label}: {self._done:,} of {self._total:,} {self._unit}".rstrip()]
-        if self._began and self._done < self._total:
-            moved = self._done - self._began[1]
+        if self._done < self._total:
+            moved = self._done - self._began[1] if self._began else 0
             if self._left is not None:
                 parts.append(f"about {duration(self._left)} left")
-            elif moved:
+            elif moved and self._began:
                 left = (self._said - self._began[0]) / moved * (self._total - self._done)
                 parts.append(f"about {duration(left)} left")
         parts += [words for words in (self._note, *self._details) if words]

@@ -84,6 +84,9 @@ class Family:
         ``lent``, a store that may hold a model to begin with.
     unfit : callable
         ``unfit(shape) -> str``: why frames of that (h, w, c) cannot be used; "" when they can.
+    work : callable
+        ``work(shape) -> float``: multiplications and additions that one example of frames (h, w, c) costs the defaults;
+        0 where a fit takes no time to speak of.
     needs : callable or None
         ``needs(store)`` raises `NoModel`, which says how to make it, when a model to begin with is absent.
     """
@@ -97,6 +100,7 @@ class Family:
     stages: Sequence[int] = ()
     input: str = "table"
     unfit: Callable[[Shape], str] = lambda shape: ""
+    work: Callable[[Shape], float] = lambda shape: 0.0
     needs: Callable[[Any], None] | None = None
 
     def refusal(self, shape: Shape | None) -> str:

@@ -14,6 +14,7 @@ COURSE = Course(
     space={**network.SPACE, **SPACE},
     defaults={"epochs": 30, **network.DEFAULTS, **DEFAULTS, "views": 2},
     stages=(5, 10, 20, 30),
+    work=100.0,
 )
 
 FAMILIES.register(COURSE.family(refuse_sound(network.SMALLEST)))

@@ -14,6 +14,7 @@ COURSE = Course(
     space={**network.SPACE, **SPACE},
     defaults={"epochs": 20, **network.DEFAULTS, **DEFAULTS, "learning_rate": 5e-4, "views": 2},
     stages=(5, 10, 20),
+    work=1.1e5,
 )
 
 FAMILIES.register(COURSE.family(refuse_sound(network.SMALLEST)))

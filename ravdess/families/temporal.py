@@ -15,6 +15,7 @@ COURSE = Course(
     space={**network.SPACE, **SPACE},
     defaults={"epochs": 30, **network.DEFAULTS, **DEFAULTS},
     stages=(5, 10, 20, 30),
+    work=800.0,
 )
 
 FAMILIES.register(COURSE.family(refuse_sound(SMALLEST)))

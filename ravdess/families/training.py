@@ -87,6 +87,8 @@ class Course:
         ``freeze(model, frozen)``, done with True for the first ``params["frozen"]`` epochs.
     borrow : callable or None
         ``borrow(model, lent, params)``: give a new network weights that others trained.
+    work : float
+        Multiplications and additions a number of an example, from the picture to the logits.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Course:
     stages: Sequence[int]
     freeze: Callable[[Any, bool], None] | None = None
     borrow: Callable[[Any, Any, Params], None] | None = None
+    work: float = 0.0
 
     def family(self, unfit: Callable[[Shape], str], **more: Any) -> Family:
         """The family that this course makes."""
@@ -113,6 +116,9 @@ class Course:
         def load(folder: Path) -> Network:
             return _load(self, folder)
 
+        def work(shape: Shape) -> float:
+            return self.work * math.prod(self.views.shape(shape, {**self.defaults}))
+
         return Family(
             self.name,
             self.space,
@@ -123,6 +129,7 @@ class Course:
             self.stages,
             input="frames",
             unfit=unfit,
+            work=work,
             **more,
         )
 

@@ -41,6 +41,7 @@ COURSE = Course(
     stages=(5, 10, 20),
     freeze=network.freeze,
     borrow=borrow,
+    work=33e3,
 )
 
 FAMILIES.register(COURSE.family(refuse_sound(48, exactly=bases.SHAPE), needs=find))

@@ -179,10 +179,15 @@ def _of_modality(
                 _check_room(store, groups, sets, time_limit, room)
             shards = {one.name: store.shards(todo.tables[one.name].name) for one in sets}
             todo.commit_all(stream(groups, sets, shards, time_limit=time_limit), progress)
+        notes = [*catalogue.notes, *todo.notes]
+        if not len(todo) + todo.done:
+            kinds = {"picture": "audio-video nor video-only", "sound": "audio-only nor audio-video"}
+            names = ", ".join(one.name for one in sets)
+            notes.append(f"the source has neither {kinds[modality]} files that can be used: nothing for {names}")
         return FrameSummary(
             frames={one.name: _made(todo, one) for one in sets},
             rejects=todo.rejects(),
-            notes=[*catalogue.notes, *todo.notes],
+            notes=notes,
             ray_started=bool(len(todo)),
         )
 

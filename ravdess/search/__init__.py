@@ -9,6 +9,7 @@ Ray and the store.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ from ravdess.search.asked import LEAKY, deal, make_request, run_name
 from ravdess.search.explore import Explorer
 from ravdess.search.ledger import Ledger, unfinished_like
 from ravdess.search.models import judge, keep_models
+from ravdess.search.resources import seconds_a_fit
 from ravdess.search.results import Result, score_family, write_results
 from ravdess.search.rows import choose_rows
 from ravdess.search.samplers import need_optuna
@@ -186,7 +188,18 @@ def search(
     data = replace(data, scratch=ledger.scratch, shelf=store)
     tell = progress or (lambda step: None)
     hands = runner(data, zoo) if runner else OnRay(data, zoo, seed=seed, threads=threads, cpus=cpus)
-    explorer = Explorer(zoo, dealt, hands, ledger, samples=samples, grid=grid, seed=seed, progress=tell)
+    explorer = Explorer(
+        zoo,
+        dealt,
+        hands,
+        ledger,
+        samples=samples,
+        grid=grid,
+        seed=seed,
+        progress=tell,
+        guess={name: seconds_a_fit(family, rows.frames, len(rows.y)) for name, family in zoo.items()},
+        workers=max(1, (cpus or len(os.sched_getaffinity(0))) // threads),
+    )
     adaptive = asha or search != "random"
     found = explorer.hunt(sampler=search, stop=asha) if adaptive else explorer.random_then_grid()
     if not found.choices:

@@ -106,6 +106,8 @@ class Explorer:
     samples, grid, seed : int
         Candidates drawn at random a family, the defaults among them; most grid neighbours a question.
     progress : callable
+    guess, workers
+        As `Standing` takes them.
     """
 
     def __init__(
@@ -119,13 +121,15 @@ class Explorer:
         grid: int | None,
         seed: int,
         progress: Callable[[Step], Any],
+        guess: Mapping[str, float] | None = None,
+        workers: int = 1,
     ) -> None:
         self._families, self._runner, self._ledger, self._progress = families, runner, ledger, progress
         self._samples, self._grid, self._seed = samples, grid, seed
         self._final = folds.final
         self._questions: Sequence[Question] = (*folds.questions, folds.final)
         self._scores = Scores()
-        self.standing = Standing(folds, ledger.run)
+        self.standing = Standing(folds, ledger.run, guess, workers)
         self.found = Explored(fits_a_candidate=len(fits_of(self._questions)))
 
     def random_then_grid(self) -> Explored:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ravdess.families import Family
+    from ravdess.takes import Shape
 
+PACE: Final = 1e10
+"""Multiplications and additions of a network on one CPU in a second, in rough figures (7e9 to 2e10 measured)."""
 SHARE: Final = 0.25
 """Of a GPU: small networks leave most of one idle, and TensorFlow takes memory as it grows."""
 
@@ -22,3 +25,12 @@ def gpu_share(families: Iterable[Family]) -> float:
     wanted = any(family.input == "frames" for family in families)
     there = ray.cluster_resources()  # type: ignore[no-untyped-call]  # ray's own
     return SHARE if wanted and there.get("GPU", 0) else 0
+
+
+def seconds_a_fit(family: Family, shape: Shape | None, takes: int) -> float:
+    """A rough guess of what a fit on so many takes of (h, w, c) lasts on one CPU; 0 where nobody need know."""
+    if shape is None or not family.stages:
+        return 0.0
+    views = family.defaults.get("views")
+    examples = takes * family.stages[-1] * (views if isinstance(views, int) else 1)
+    return 3 * family.work(shape) * examples / PACE  # back takes twice what forth does

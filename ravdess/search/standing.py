@@ -61,7 +61,7 @@ class Step:
     families : dict of str to (int, int)
         Trials done and planned of each family in this phase.
     seconds_left : float or None
-        Of this phase, by what fits took so far; None while nothing is known.
+        Of this phase, by what fits took so far, before that by a rough guess; None while nothing is known.
     """
 
     phase: str
@@ -78,7 +78,9 @@ class Step:
 class Standing:
     """Counts a search's trials, and keeps the best of each family, as records come in."""
 
-    def __init__(self, folds: Folds, run: str) -> None:
+    def __init__(self, folds: Folds, run: str, guess: Mapping[str, float] | None = None, workers: int = 1) -> None:
+        """`guess` has seconds a fit, by family, until fits are measured; `workers` are those that will come."""
+        self._guess, self._workers = guess or {}, workers
         self._final, self._judges, self._run = folds.final, len(folds.judges), run
         self._best: dict[str, Best] = {}
         self._tried: dict[str, set[str]] = {}
@@ -130,11 +132,11 @@ class Standing:
 
     def _left(self, workers: int) -> float | None:
         """What the fits of this phase that are still to be made should take."""
-        if not self._fits.total():
+        if not (self._fits.total() or any(self._guess.values())):
             return None
-        mean = self._seconds.total() / self._fits.total()
+        mean = self._seconds.total() / max(1, self._fits.total())
         left = 0.0
         for name, count in self._to_fit.items():
-            each = self._seconds[name] / self._fits[name] if self._fits[name] else mean
+            each = self._seconds[name] / self._fits[name] if self._fits[name] else self._guess.get(name) or mean
             left += max(0, count - self._made[name]) * each
-        return left / max(1, workers)
+        return left / max(1, workers or self._workers)

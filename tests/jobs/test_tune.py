@@ -66,6 +66,11 @@ def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
         (["--corpus", "crema"], 1, "has no corpus 'crema'"),
         (["--channel", "song"], 1, "none of them song"),
         (["--features", "egemaps"], 1, "unknown feature set 'egemaps'"),
+        (
+            ["--features", "face_48"],
+            1,
+            "has no frames face_48; make them with: python jobs/featurize.py --features face",
+        ),
     ],
 )
 def test_wrong_usage_is_said_in_one_line(tmp_path: Path, arguments: list[str], status: int, said: str) -> None:

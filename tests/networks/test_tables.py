@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from ravdess.errors import BadParameter
+from ravdess.families import family
 from ravdess.families.keras_file import load_keras
 from ravdess.families.space import grid_around
 from ravdess.networks import LAYERS, base, cnn, deep_cnn, separable_cnn, temporal, transfer_cnn
@@ -28,10 +30,24 @@ def sides(model: Any, *kinds: str) -> list[tuple[int, int]]:
     return [tuple(layer.output.shape[1:3]) for layer in model.layers if layer.name.split("_")[0] in kinds]
 
 
+def work(model: Any) -> int:
+    """Multiplications and additions of one picture: every kernel at each place of what it makes."""
+    total = 0
+    for layer in model.layers:
+        kernels = [weight.size for weight in layer.get_weights() if weight.ndim > 1]
+        total += sum(kernels) * math.prod(layer.output.shape[1:-1])
+    return total
+
+
+def guessed(network: Any, shape: tuple[int, int, int]) -> Any:
+    return pytest.approx(family(network.NAME).work(shape), rel=0.3)
+
+
 def test_model_1() -> None:
     model = cnn.build(keras, (720, 1280, 3), 9, {}, 0)
     assert counts(model) == [224, 584, 3_559_456, 297]
     assert model.count_params() == 3_560_561
+    assert work(model) == guessed(cnn, (720, 1280, 3))
     assert sides(model, "conv", "pool") == [(359, 639), (179, 319), (88, 158)]
     assert model.get_layer("flatten").output.shape == (None, 111_232)
     assert cnn.build(keras, (720, 1280, 3), 8, {}, 0).count_params() == 3_560_561 - 33
@@ -58,6 +74,7 @@ def test_model_3() -> None:
     found = [one for one, _ in sides(model, "conv", "pad", "pool")]
     assert found == [254, 252, 254, 252, 250, 248, 246, 123, 125, 123, 122, 121]
     assert model.get_layer("flatten").output.shape == (None, 1_874_048)
+    assert work(model) == guessed(deep_cnn, (256, 256, 1))
 
 
 def test_the_strong_base_stays_small() -> None:
@@ -125,6 +142,11 @@ def test_the_defaults_and_their_neighbours_lie_in_the_space(network: Any) -> Non
 def test_a_picture_too_small_is_refused_in_words(network: Any) -> None:
     with pytest.raises(BadParameter, match="pictures"):
         network.build(keras, (12, 48, 1), 8, {}, 0)
+
+
+@pytest.mark.parametrize("network", [separable_cnn, transfer_cnn], ids=lambda network: network.NAME)
+def test_what_a_network_costs_is_guessed_well(network: Any) -> None:
+    assert work(rebuilt(network, 0)) == guessed(network, SMALL[network])
 
 
 @pytest.mark.parametrize("reader", ["gru", "attention"])

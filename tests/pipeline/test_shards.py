@@ -216,6 +216,12 @@ def test_failures_that_are_no_takes_fault_reject_none(
     assert need["rigged"] == pytest.approx(made.frames["rigged"].bytes, rel=0.4)
 
 
+def test_a_source_without_pictures_says_so_and_is_not_done(tmp_path: Path) -> None:
+    made = featurize_frames(catalogue("sample:actors=1,takes=1"), Store(tmp_path), ["face_48"])
+    assert made.frames["face_48"].rows == 0
+    assert "the source has neither audio-video nor video-only files that can be used: nothing for face_48" in made.notes
+
+
 def test_groups_are_small_enough_to_lose() -> None:
     assert TAKES["picture"] * 17_000_000 < 3e8, "frames_640x360 of a group"
     assert groups.SHARD_BYTES <= 256_000_000

@@ -42,12 +42,13 @@ def explore(
     one = one or toys.centroids()
     rows = choose_rows(table, features="toy")
     dealt, data = deal(rows, protocol=protocol, test_actors=None, normalise=normalise, seed=0)
+    shown = {name: options.pop(name) for name in ("guess", "workers", "progress") if name in options}
     options = {"samples": 4, "grid": 4, "seed": 0, **options}
     families = {one.name: one}
     request = make_request(families, rows, dealt, features="toy", fingerprint="", how=how, **options)
     ledger = Ledger(Store(home), "run", request)
     runner: Runner = OnRay(data, families, seed=0, cpus=cpus) if cpus else InProcess(data, families, seed=0)
-    explorer = Explorer(families, dealt, runner, ledger, progress=options.pop("progress", _quiet), **options)
+    explorer = Explorer(families, dealt, runner, ledger, **{"progress": _quiet, **shown}, **options)
     if how == "random" and not stop:
         return explorer.random_then_grid(), ledger
     return explorer.hunt(sampler=how, stop=stop), ledger
@@ -222,3 +223,10 @@ def test_a_leak_ends_a_search_on_ray(tmp_path: Path, ray_started: int) -> None:
     for runner in (InProcess(mixed, {one.name: one}, seed=0), OnRay(mixed, {one.name: one}, seed=0)):
         with pytest.raises(LeakError, match="would stand on both sides"):
             runner.run(Rounds([lambda: trials], lambda record: None))
+
+
+def test_the_time_left_is_guessed_until_it_is_measured(tmp_path: Path) -> None:
+    steps: list[Step] = []
+    explore(toys.table(), tmp_path, samples=2, grid=0, progress=steps.append, guess={"centroids": 3600.0})
+    assert steps[0].seconds_left == 2 * 15 * 3600
+    assert 0 < (steps[1].seconds_left or 0) < 60
