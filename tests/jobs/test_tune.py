@@ -19,7 +19,7 @@ from storage import Store
 from tests.search import toys
 
 JOB = str(Path(__file__).parents[2] / "jobs" / "tune.py")
-ASKED = ("--features", "toy", "--family", "svm", "--samples", "6", "--grid", "2", "--cpus", "2")
+ASKED = ("--features=toy", "--family=svm", "--protocol=holdout", "--samples=6", "--grid=2", "--cpus=2")
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -111,8 +111,8 @@ def test_killed_in_the_middle_it_goes_on_and_redoes_nothing_that_finished(tmp_pa
     from ravdess.search.run import InProcess
 
     whole = search(
-        toys.table(), Store(tmp_path / "whole"), families=["svm"], features="toy", samples=6, grid=2,
-        fingerprint="toy-1", runner=lambda data, families: InProcess(data, families, seed=0),
+        toys.table(), Store(tmp_path / "whole"), families=["svm"], features="toy", protocol="holdout",
+        samples=6, grid=2, fingerprint="toy-1", runner=lambda data, families: InProcess(data, families, seed=0),
     )  # fmt: skip
     assert summary["run"] == whole.run
     pd.testing.assert_frame_equal(
