@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ravdess.families import FAMILIES
-from ravdess.families.training import DEFAULTS, SPACE, Course
+from ravdess.families.training import SEEN, SPACE, Course
 from ravdess.families.views import FRAMES, refuse_sound
 from ravdess.networks import cnn as network
 
@@ -12,7 +12,7 @@ COURSE = Course(
     network=network.build,
     views=FRAMES,
     space={**network.SPACE, **SPACE},
-    defaults={"epochs": 30, **network.DEFAULTS, **DEFAULTS, "views": 2},
+    defaults={"epochs": 30, **network.DEFAULTS, **SEEN},
     stages=(5, 10, 20, 30),
     work=100.0,
 )

@@ -47,6 +47,7 @@ def check_frames_family(family: Family, *, lent: Any = None) -> None:
         few = family.stages[0] < 10
         params = {staged: family.stages[stage], "learning_rate": 2e-3, "batch_size": 4 if few else 8}
         params |= {"views": 4 if few and family.defaults["views"] == 2 else 1}
+        params |= {"least_steps": 1} if "least_steps" in family.defaults else {}
         return family.build(params, seed=seed, lent=lent).fit(takes, y, sample_weight=weights)
 
     before = _global_state()

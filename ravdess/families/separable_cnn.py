@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ravdess.families import FAMILIES
-from ravdess.families.training import DEFAULTS, SPACE, Course
+from ravdess.families.training import SEEN, SPACE, Course
 from ravdess.families.views import FRAMES, refuse_sound
 from ravdess.networks import separable_cnn as network
 
@@ -12,7 +12,7 @@ COURSE = Course(
     network=network.build,
     views=FRAMES,
     space={**network.SPACE, **SPACE},
-    defaults={"epochs": 20, **network.DEFAULTS, **DEFAULTS, "learning_rate": 4e-3, "views": 2},
+    defaults={"epochs": 20, **network.DEFAULTS, **SEEN, "learning_rate": 4e-3},
     stages=(5, 10, 20),
     work=3000.0,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ravdess.families import FAMILIES
-from ravdess.families.training import DEFAULTS, SPACE, Course
+from ravdess.families.training import SEEN, SPACE, Course
 from ravdess.families.views import SEQUENCES, refuse_sound
 from ravdess.networks import temporal as network
 from ravdess.networks.separable_cnn import SMALLEST
@@ -13,7 +13,7 @@ COURSE = Course(
     network=network.build,
     views=SEQUENCES,
     space={**network.SPACE, **SPACE},
-    defaults={"epochs": 30, **network.DEFAULTS, **DEFAULTS},
+    defaults={"epochs": 30, **network.DEFAULTS, **SEEN, "views": 1},
     stages=(5, 10, 20, 30),
     work=800.0,
 )

@@ -64,10 +64,12 @@ DEFAULTS: Final[Params] = {
     "weight_decay": 0.05,
     "label_smoothing": 0.1,
     "schedule": "cosine",
-    "batch_size": 16,
+    "batch_size": 32,
     "views": 1,
 }
 """`views` of each take are drawn an epoch."""
+SEEN: Final[Params] = {**DEFAULTS, "batch_size": 16, "views": 2, "least_steps": 32}
+"""Those of networks on pictures. An epoch has at least `least_steps` batches: few takes are looked at more often."""
 
 
 @dataclass(frozen=True)
@@ -267,8 +269,10 @@ class _Plan:
 
     def __init__(self, course: Course, params: Params, takes: Takes, targets: NDArray[np.float32], seed: int) -> None:
         self._course, self._params, self.takes, self._targets, self._seed = course, params, takes, targets, seed
-        self._rows = np.repeat(np.arange(len(targets)), whole(params, "views"))
-        self._batch = min(whole(params, "batch_size"), len(self._rows))
+        batch, least = whole(params, "batch_size"), whole({"least_steps": 1, **params}, "least_steps")
+        views = max(whole(params, "views"), -(-least * batch // len(targets)))
+        self._rows = np.repeat(np.arange(len(targets)), views)
+        self._batch = min(batch, len(self._rows))
         # Rows that do not fill a batch wait for another epoch: a batch of one has no variance to normalise by.
         self.steps = len(self._rows) // self._batch
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ravdess.families import FAMILIES
 from ravdess.families.space import Integer, Params
-from ravdess.families.training import DEFAULTS, SPACE, Course
+from ravdess.families.training import SEEN, SPACE, Course
 from ravdess.families.views import FRAMES, refuse_sound
 from ravdess.networks import base as bases
 from ravdess.networks import transfer_cnn as network
@@ -37,7 +37,7 @@ COURSE = Course(
     network=network.build,
     views=FRAMES,
     space={**network.SPACE, **SPACE, "frozen": Integer(0, 10, step=3.0)},
-    defaults={"epochs": 20, **network.DEFAULTS, **DEFAULTS, "learning_rate": 5e-4, "views": 2, "frozen": 3},
+    defaults={"epochs": 20, **network.DEFAULTS, **SEEN, "learning_rate": 5e-4, "frozen": 3},
     stages=(5, 10, 20),
     freeze=network.freeze,
     borrow=borrow,

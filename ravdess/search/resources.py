@@ -31,6 +31,7 @@ def seconds_a_fit(family: Family, shape: Shape | None, takes: int) -> float:
     """A rough guess of what a fit on so many takes of (h, w, c) lasts on one CPU; 0 where nobody need know."""
     if shape is None or not family.stages:
         return 0.0
-    views = family.defaults.get("views")
-    examples = takes * family.stages[-1] * (views if isinstance(views, int) else 1)
+    told = family.defaults
+    views, least, batch = (float(told.get(name) or 0) for name in ("views", "least_steps", "batch_size"))
+    examples = family.stages[-1] * max(takes * views, least * batch)
     return 3 * family.work(shape) * examples / PACE  # back takes twice what forth does
