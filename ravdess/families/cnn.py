@@ -12,8 +12,8 @@ COURSE = Course(
     network=network.build,
     views=FRAMES,
     space={**network.SPACE, **SPACE},
-    defaults={"epochs": 30, **network.DEFAULTS, **SEEN},
-    stages=(5, 10, 20, 30),
+    defaults={"epochs": 20, **network.DEFAULTS, **SEEN},
+    stages=(5, 10, 20),
     work=100.0,
 )
 

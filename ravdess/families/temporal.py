@@ -13,8 +13,8 @@ COURSE = Course(
     network=network.build,
     views=SEQUENCES,
     space={**network.SPACE, **SPACE},
-    defaults={"epochs": 30, **network.DEFAULTS, **SEEN, "views": 1},
-    stages=(5, 10, 20, 30),
+    defaults={"epochs": 20, **network.DEFAULTS, **SEEN, "views": 1, "least_steps": 16},
+    stages=(5, 10, 20),
     work=800.0,
 )
 

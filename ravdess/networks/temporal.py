@@ -29,7 +29,7 @@ DEFAULTS: Final[Params] = {
     "width": 16,
     "depth": 1,
     "dropout": 0.3,
-    "frames": 12,
+    "frames": 8,
 }
 _HEADS: Final = 4
 

@@ -104,7 +104,7 @@ def rebuilt(network: Any, seed: int, params: dict[str, Any] | None = None) -> An
 
 
 def pictures(network: Any, n: int = 3) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    frames = (12,) if network is temporal else ()
+    frames = (8,) if network is temporal else ()
     return np.random.default_rng(1).integers(0, 256, (n, *frames, *SMALL[network]), dtype=np.uint8)
 
 
