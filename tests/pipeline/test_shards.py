@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ravdess.corpora import catalogue, read_bytes, sample
+from ravdess.corpora import catalogue, choose, read_bytes, sample
 from ravdess.errors import NoRoom, UnknownName, WorkersFailed
 from ravdess.frames import FRAME_SETS, FrameSet, Pictures, frame_set
 from ravdess.pipeline import groups, shards
@@ -236,3 +236,23 @@ def test_every_file_has_frames_of_its_own(tmp_path: Path, ray_started: int) -> N
     clips = sorted(store.frames("logmel_every_file"))
     assert [clip[:2] for clip in clips] == ["01", "01", "03", "03"]
     assert store.frames("logmel_every_file")[clips[0]].shape[1:] == (64, 1, 1)
+
+
+@pytest.mark.data
+@pytest.mark.ray
+def test_the_publishers_takes_stand_once_and_a_silent_track_is_no_sound(
+    tmp_path: Path, real_data: Path, ray_started: int
+) -> None:
+    found, store = catalogue(str(real_data / "ravdess" / "video")), Store(tmp_path)
+    files = found.clips["clip"].to_pylist()
+    made = featurize_frames(found, store, ["face_48"])
+    stood = index(store, "face_48")
+    assert made.rejects == []
+    assert set(stood["take"]) == {name[3:] for name in files}
+    assert len(stood) < len(files)
+    assert all(clip[:2] == "01" or f"01{clip[2:]}" not in files for clip in stood["clip"])
+    frames = store.frames("face_48")
+    assert all(len(frames[take]) == count for take, count in zip(stood["take"], stood["count"], strict=True))
+    assert (stood["face_found"] > 0.9).all()
+    heard = choose(found.clips, modality="sound")["clip"].to_pylist()
+    assert sorted(heard) == sorted(name for name in files if name.startswith("01"))
