@@ -181,8 +181,14 @@ def main(args: argparse.Namespace) -> int:
 
 def _source(store: Store, args: argparse.Namespace) -> dict[str, Any]:
     """The rows that `search` takes: of a feature table, of several joined by take, or of a frame set's index."""
+    from ravdess.errors import BadTable
     from ravdess.search.fusion import stored
 
+    if "," in args.features:
+        raise BadTable(
+            f"a search is of one set, not of {args.features}: ask for one after another, or for tables joined by take, "
+            f"{args.features.replace(',', '+')}"
+        )
     if not any(store.table(f"{kind}/{args.features}").exists() for kind in ("features", "frames")):
         if made := stored(store, args.features, unless_absent=True):
             return {"table": made.frame, "fingerprint": made.fingerprint, "notes": made.notes}

@@ -17,6 +17,7 @@ import numpy as np
 from ravdess.clips import CLIP_COLUMNS
 from ravdess.errors import BadTable
 from ravdess.foreign import FOREIGN, is_foreign
+from ravdess.frames import FRAME_SETS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +74,11 @@ def table_of(features: str, read: Callable[[str], Table | None]) -> Table:
         if table is None and name.endswith(ROOT) and (base := read(name.removesuffix(ROOT))) is not None:
             table = rooted(base, name)
         if table is None:
+            if name in FRAME_SETS:
+                raise BadTable(
+                    f"{name} is a set of frames, and only tables are joined; search each alone, then weigh the runs' "
+                    "answers: python jobs/tune.py --family fusion --members RUN,RUN"
+                )
             raise BadTable(f"there is no table of {name}; make it with the featurize job")
         found[name] = table
     return join(found) if len(found) > 1 else next(iter(found.values()))
