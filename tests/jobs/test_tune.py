@@ -66,6 +66,8 @@ def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
         (["--corpus", "crema"], 1, "has no corpus 'crema'"),
         (["--channel", "song"], 1, "none of them song"),
         (["--features", "egemaps"], 1, "unknown feature set 'egemaps'"),
+        (["--features", "face_48,face_96"], 1, "a search is of one set, not of face_48,face_96: ask for one after"),
+        (["--features", "toy+face_48"], 1, "face_48 is a set of frames, and only tables are joined; search each alone"),
         (
             ["--features", "face_48"],
             1,
