@@ -15,7 +15,7 @@ COURSE = Course(
     space={**network.SPACE, **SPACE},
     defaults={"epochs": 20, **network.DEFAULTS, **SEEN, "views": 1, "least_steps": 16},
     stages=(5, 10, 20),
-    work=800.0,
+    work=1300.0,
 )
 
 FAMILIES.register(COURSE.family(refuse_sound(SMALLEST)))
