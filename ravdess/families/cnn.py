@@ -14,7 +14,7 @@ COURSE = Course(
     space={**network.SPACE, **SPACE},
     defaults={"epochs": 20, **network.DEFAULTS, **SEEN},
     stages=(5, 10, 20),
-    work=100.0,
+    work=31.0,
 )
 
 FAMILIES.register(COURSE.family(refuse_sound(network.SMALLEST)))
