@@ -1,11 +1,15 @@
 """Takes of frames -> a shuffled stream of batches for Keras, as a `tf.data.Dataset`.
 
-What `fit_generator` over files was for, without its costs: a batch is one gather from mapped shards in the order in
-which the frames lie, made while the network trains on the batch before.
+What `fit_generator` over files was for, without its costs: batches are gathered from mapped shards, several at once,
+while the network trains on those before, and TensorFlow cuts them apart without copying.
 """
 
 from __future__ import annotations
 
+import bisect
+import math
+import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,8 +19,12 @@ if TYPE_CHECKING:
 
     from ravdess.takes import Takes
 
-READERS: Final = 2
-"""Batches that are read at once."""
+GROUP: Final = 8_000_000
+"""Bytes of frames that are read at once, unless a single batch has more: what stays in a processor's cache."""
+LARGEST: Final = 32
+"""Batches that are read at once, at most: the first waits for all. Handing a group over costs half a millisecond."""
+ALIGNED: Final = 64
+"""Bytes: TensorFlow takes over without a copy what begins at a multiple of them."""
 
 
 def steps(takes: Takes, *, batch: int = 64, worker: tuple[int, int] = (0, 1)) -> int:
@@ -32,6 +40,7 @@ def stream(
     batch: int = 64,
     seed: int = 0,
     epochs: int | range = 1,
+    skip: int = 0,
     shuffle: bool = True,
     worker: tuple[int, int] = (0, 1),
     prefetch: int = 2,
@@ -50,19 +59,21 @@ def stream(
         Fixes the order, together with the epoch's number alone.
     epochs : int > 0, or range
         How many, or which: ``range(3, 10)`` goes on where three epochs ended.
+    skip : int >= 0
+        Batches that this worker has had already, which are not read: with `seed` and `epochs` it goes on where a
+        training broke off.
     shuffle : bool
         Every frame of all takes once an epoch, in a new order; else take by take.
     worker : (int, int)
         Which one of how many: worker k of n gets every n-th batch from the k-th; together they get each frame once.
     prefetch : int >= 0
-        Batches kept ready.
+        Groups of batches (of `GROUP` bytes) that are read ahead, each by a thread; with 0 they are read when asked for.
 
     Returns
     -------
     tf.data.Dataset
         Of ``(frames, *targets)``: uint8 (b, h, w, c), then each target's rows. With no target the frames alone.
-        The frames of a batch stand in the order in which they were read, which is the same every time. For Keras:
-        ``fit(stream(…, epochs=10), epochs=10, steps_per_epoch=steps(…))``.
+        For Keras: ``fit(stream(…, epochs=10), epochs=10, steps_per_epoch=steps(…))``.
 
     Raises
     ------
@@ -76,48 +87,102 @@ def stream(
         raise ValueError(f"{len(takes)} takes need targets of as many rows, not of shape {wrong[0]}")
     if batch < 1:
         raise ValueError(f"a batch has at least one frame, not {batch}")
-    order = _Order(int(takes.counts.sum()), batch=batch, seed=seed, shuffle=shuffle)
-    number, workers = _worker(worker)
-    ends = np.cumsum(takes.counts)
-
+    if skip < 0:
+        raise ValueError(f"no fewer than 0 batches can be skipped, not {skip}")
     wanted = range(epochs) if isinstance(epochs, int) else epochs
-    mine = range(number, order.steps, workers)
+    order = _Order(takes, batch=batch, seed=seed, shuffle=shuffle, worker=_worker(worker))
+    memory = _Memory(order.largest * math.prod(takes.shape), spare=prefetch + 2)
+    ends = np.cumsum(takes.counts)
+    begin, late = order.after(skip)
 
     def load(at: NDArray[np.int64]) -> list[Any]:
-        epoch, step = divmod(int(at), len(mine))
-        places = order.places(wanted[epoch], mine[step])
-        frames, by = _gather(takes, ends, places)
-        of = np.searchsorted(ends, places[by], side="right")
-        return [frames, *(target[of] for target in beside)]
+        epoch, group = divmod(int(at), len(order))
+        places = order.places(wanted[epoch], group)[late if at == begin else 0 :]  # (batches, frames of each)
+        frames = memory.array((places.size, *takes.shape))
+        _gather(takes, ends, places.ravel(), frames)
+        of = np.searchsorted(ends, places, side="right")
+        return [frames.reshape(*places.shape, *takes.shape), *(target[of] for target in beside)]
 
     def read(at: Any) -> Any:
         got = tf.numpy_function(load, [at], [tf.uint8, *(target.dtype for target in beside)], stateful=False)
         for one, shape in zip(got, (takes.shape, *(target.shape[1:] for target in beside)), strict=True):
-            one.set_shape((None, *shape))
+            one.set_shape((None, None, *shape))
         return tuple(got) if beside else got[0]
 
-    numbers = tf.data.Dataset.range(len(wanted) * len(mine))
-    return numbers.map(read, num_parallel_calls=READERS, deterministic=True).prefetch(prefetch)
+    def apart(*group: Any) -> Any:
+        return tf.data.Dataset.from_tensor_slices(group if beside else group[0])
+
+    ahead: dict[str, Any] = {"num_parallel_calls": prefetch, "deterministic": True} if prefetch else {}
+    groups = tf.data.Dataset.range(begin, len(wanted) * len(order)).map(read, **ahead)
+    count = max(0, len(wanted) * order.steps - skip)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # there is nothing to tune, and looking costs each batch as much as its frames
+    return groups.flat_map(apart).apply(tf.data.experimental.assert_cardinality(count)).with_options(options)
 
 
 class _Order:
-    """Which frames a batch holds. Of each epoch in work one permutation is kept."""
+    """Which frames a batch holds, and which batches are read together. Of an epoch in work one permutation is kept."""
 
-    def __init__(self, frames: int, *, batch: int, seed: int, shuffle: bool) -> None:
-        self._frames, self._batch, self._seed, self._shuffle = frames, batch, seed, shuffle
+    def __init__(self, takes: Takes, *, batch: int, seed: int, shuffle: bool, worker: tuple[int, int]) -> None:
+        self._frames = int(takes.counts.sum())
+        self._batch, self._seed, self._shuffle = batch, seed, shuffle
+        self._mine = range(worker[0], -(-self._frames // batch), worker[1])
+        whole = len(range(worker[0], self._frames // batch, worker[1]))
+        each = max(1, min(LARGEST, GROUP // (batch * math.prod(takes.shape))))
+        # What is left of an epoch is a group by itself: batches that are read together are of one size.
+        self._cuts = [*range(0, whole, each), *range(whole, self.steps + 1)]
         self._known: tuple[int, NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        """Groups of an epoch."""
+        return len(self._cuts) - 1
 
     @property
     def steps(self) -> int:
-        return -(-self._frames // self._batch)
+        """Batches of an epoch."""
+        return len(self._mine)
 
-    def places(self, epoch: int, step: int) -> NDArray[np.int64]:
+    @property
+    def largest(self) -> int:
+        """Frames of the largest group."""
+        return max(np.diff(self._cuts), default=0) * self._batch
+
+    def after(self, batches: int) -> tuple[int, int]:
+        """Which group follows on so many batches, counted from the first epoch, and how many of it are had already."""
+        if not len(self):
+            return 0, 0
+        epoch, step = divmod(batches, self.steps)
+        group = bisect.bisect_right(self._cuts, step) - 1
+        return epoch * len(self) + group, step - self._cuts[group]
+
+    def places(self, epoch: int, group: int) -> NDArray[np.int64]:
+        """Numbers of frames [shape=(batches, frames of each)]."""
         known = self._known  # read once: another thread may be an epoch ahead
         if known is None or known[0] != epoch:
             rng = np.random.default_rng([self._seed, epoch])
             known = (epoch, rng.permutation(self._frames) if self._shuffle else np.arange(self._frames))
             self._known = known
-        return known[1][step * self._batch : (step + 1) * self._batch]
+        batches = self._mine[self._cuts[group] : self._cuts[group + 1]]
+        return np.stack([known[1][at * self._batch : (at + 1) * self._batch] for at in batches])
+
+
+class _Memory:
+    """Arrays for groups. Where the last batch of one is let go of, the next is read: new memory costs as much again."""
+
+    def __init__(self, size: int, *, spare: int) -> None:
+        self._size = size
+        self._free: deque[NDArray[np.uint8]] = deque(maxlen=spare)
+
+    def array(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """An array of any content, at most of the size that was said, which begins where TensorFlow likes it."""
+        try:
+            store = self._free.pop()
+        except IndexError:
+            raw = np.empty(self._size + ALIGNED, np.uint8)
+            store = raw[-raw.ctypes.data % ALIGNED :][: self._size]
+        lent = np.frombuffer(memoryview(store), np.uint8, math.prod(shape))  # every view of it holds it, not `store`
+        weakref.finalize(lent, self._free.append, store).atexit = False
+        return lent.reshape(shape)
 
 
 def _worker(worker: tuple[int, int]) -> tuple[int, int]:
@@ -127,13 +192,13 @@ def _worker(worker: tuple[int, int]) -> tuple[int, int]:
     return number, workers
 
 
-def _gather(takes: Takes, ends: NDArray[np.int64], places: NDArray[np.int64]) -> tuple[Any, NDArray[np.intp]]:
-    """The frames of those numbers, and which is which: ``frames[k]`` is ``places[order[k]]``."""
+def _gather(takes: Takes, ends: NDArray[np.int64], places: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+    """Read the frames of those numbers."""
     gather = getattr(takes, "gather", None)
     if gather is not None:
-        frames, by = gather(places)
-        return frames, by
-    order = np.argsort(places, kind="stable")
-    of = np.searchsorted(ends, places[order], side="right")
-    parts = [takes[int(take)][places[order[of == take]] - (ends - takes.counts)[take]] for take in np.unique(of)]
-    return np.concatenate(parts), order
+        gather(places, out)
+        return
+    of = np.searchsorted(ends, places, side="right")
+    rows = places - (ends - takes.counts)[of]
+    for take in np.unique(of):
+        out[of == take] = takes[int(take)][rows[of == take]]

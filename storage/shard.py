@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import mmap
 import re
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+=-]*-[0-9a-f]{16}\.npy")
 _LONGEST_HEADER: Final = 4096
+_SMALL: Final = 8192
+"""Bytes of a frame up to which two copies of many cost less than one call for each."""
 
 
 class Shard:
@@ -67,20 +70,23 @@ class Shard:
         data = self._files.get_range(self._path, self._start + first * each, count * each)
         return np.frombuffer(data, dtype=np.uint8).reshape(count, *self.shape[1:])
 
-    def take(self, rows: NDArray[np.int64], out: Pictures) -> None:
-        """Copy single frames, of ascending numbers, into `out`; one request for each run of them."""
+    def take(self, rows: NDArray[np.int64], out: Pictures, places: NDArray[np.intp]) -> None:
+        """Copy single frames, of ascending numbers, to those `places` of `out`; one request for each run of them."""
         import numpy as np
 
         if rows[0] < 0 or rows[-1] >= self.shape[0]:
             raise ValueError(f"it holds {self.shape[0]} pictures, not {rows[0]} to {rows[-1] + 1}")
-        if self._mapped is not None:
-            np.take(self._mapped, rows, axis=0, out=out, mode="clip")  # "raise" would copy twice
-            return
-        breaks = np.flatnonzero(np.diff(rows) > 1) + 1
-        for first, stop in zip([0, *breaks], [*breaks, len(rows)], strict=True):
-            start = int(rows[first])
-            got = self.rows(start, int(rows[stop - 1]) - start + 1)
-            out[first:stop] = got[rows[first:stop] - start]
+        if self._mapped is None:
+            breaks = np.flatnonzero(np.diff(rows) > 1) + 1
+            for first, stop in zip([0, *breaks], [*breaks, len(rows)], strict=True):
+                start = int(rows[first])
+                got = self.rows(start, int(rows[stop - 1]) - start + 1)
+                out[places[first:stop]] = got[rows[first:stop] - start]
+        elif math.prod(self.shape[1:]) <= _SMALL:
+            out[places] = self._mapped.take(rows, axis=0)
+        else:
+            for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+                out[place] = self._mapped[row]
 
     def let_go(self) -> None:
         """Give mapped pages back to the system; they are mapped again when they are read."""

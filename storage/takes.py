@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import zlib
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 OPEN: Final = 512
 """Shards that are open at once; a mapped one holds a file."""
-RESIDENT: Final = 256_000_000
-"""Mapped bytes after which pages are given back to the system; its cache keeps them."""
+RESIDENT: Final = 512_000_000
+"""Mapped bytes after which pages are given back to the system; its cache keeps them. Smaller selections keep theirs."""
 HELD: Final = 256_000_000
 """What is far and no larger is kept in memory take by take, once fetched; of larger sets single frames are fetched."""
 
@@ -103,8 +104,8 @@ class Takes:
         places = at if isinstance(at, slice) else np.asarray(at, dtype=None if len(at) else np.intp)
         return type(self)(self._files, self._folder, self._shards, self._shape, self._slices[places])
 
-    def gather(self, places: NDArray[np.int64]) -> tuple[Pictures, NDArray[np.intp]]:
-        """Frames from anywhere, in the order in which they lie, each shard read once and forwards.
+    def gather(self, places: NDArray[np.int64], out: Pictures | None = None) -> Pictures:
+        """Frames from anywhere, read in the order in which they lie: each shard once and forwards.
 
         Whole takes are checked against their CRC when they are read; single frames cannot be.
 
@@ -112,12 +113,13 @@ class Takes:
         ----------
         places : np.ndarray [shape=(b,)]
             Numbers of frames, counted through the takes of this sequence: 0 ... counts.sum() - 1.
+        out : np.ndarray [shape=(b, h, w, c), dtype=uint8], optional
+            Where they are to be written; a new array otherwise.
 
         Returns
         -------
-        frames : np.ndarray [shape=(b, h, w, c), dtype=uint8]
-        order : np.ndarray [shape=(b,)]
-            ``frames[k]`` is the frame ``places[order[k]]``.
+        np.ndarray [shape=(b, h, w, c), dtype=uint8]
+            The frame ``places[k]`` at k.
 
         Raises
         ------
@@ -135,18 +137,18 @@ class Takes:
         rows = self._slices[takes, 1] + places - (self._ends - self.counts)[takes]
         shards = self._slices[takes, 0]
         order = np.lexsort((rows, shards))
-        frames = _aligned((len(places), *self._shape))
-        if not self._files.local and total * int(np.prod(self._shape)) <= HELD:
-            for at, place in enumerate(order):
-                take = int(takes[place])
-                frames[at] = self._hold(take)[rows[place] - self._slices[take, 1]]
-            return frames, order
+        frames = np.empty((len(places), *self._shape), np.uint8) if out is None else out
+        if not self._files.local and total * math.prod(self._shape) <= HELD:
+            for at in order:
+                take = int(takes[at])
+                frames[at] = self._hold(take)[rows[at] - self._slices[take, 1]]
+            return frames
         starts = np.flatnonzero(np.diff(shards[order], prepend=-1))  # where another shard begins
         for first, stop in zip(starts, [*starts[1:], len(order)], strict=bool(len(order))):
             with self._shard(int(shards[order[first]])) as shard:
-                shard.take(rows[order[first:stop]], frames[first:stop])
+                shard.take(rows[order[first:stop]], frames, order[first:stop])
         self._read(frames.nbytes)
-        return frames, order
+        return frames
 
     def _take(self, at: int) -> Pictures:
         number, first, count, crc32 = self._slices[at].tolist()
@@ -182,19 +184,11 @@ class Takes:
 
     def _read(self, size: int) -> None:
         """Count what was read through maps, and give the pages back before they add up."""
+        if int(self.counts.sum()) * math.prod(self._shape) <= RESIDENT:  # all of it is no more
+            return
         with self._lock:
             self._touched += size
             if self._touched > RESIDENT:
                 self._touched = 0
                 for shard in self._open.values():
                     shard.let_go()
-
-
-def _aligned(shape: tuple[int, ...]) -> Pictures:
-    """An empty array that begins at a multiple of 64 bytes, which TensorFlow takes over without a copy."""
-    import numpy as np
-
-    size = int(np.prod(shape))
-    store = np.empty(size + 64, np.uint8)
-    start = -store.ctypes.data % 64
-    return store[start : start + size].reshape(shape)

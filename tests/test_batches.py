@@ -32,9 +32,8 @@ class Numbered:
 
 
 class Gathering(Numbered):
-    def gather(self, places: Any) -> Any:
-        order = np.argsort(places)
-        return np.concatenate(self.every)[places[order]], order
+    def gather(self, places: Any, out: Any) -> None:
+        out[:] = np.concatenate(self.every)[places]
 
 
 @pytest.fixture(params=[Numbered, Gathering])
@@ -85,11 +84,31 @@ def test_workers_share_the_frames(takes: Any) -> None:
     assert shares[1][:3] == alone[3:6]
 
 
-def test_only_takes_of_the_batch_are_read() -> None:
+def test_a_training_goes_on_where_it_broke_off(takes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ravdess.batches.GROUP", 3 * 4 * 2)  # so that it may break off within a group of three batches
+    for worker in ((0, 1), (1, 3)):
+        every = steps(takes, batch=4, worker=worker)
+        whole = [x.tobytes() for x in stream(takes, batch=4, seed=3, epochs=2, worker=worker).as_numpy_iterator()]
+        assert len(whole) == 2 * every
+        for skip in range(2 * every + 2):
+            rest = stream(takes, batch=4, seed=3, epochs=2, worker=worker, skip=skip)
+            assert [x.tobytes() for x in rest.as_numpy_iterator()] == whole[skip:]
+            assert len(rest) == len(whole[skip:])
+
+
+def test_batches_that_are_kept_do_not_change() -> None:
+    takes = Gathering([200])
+    batches = list(stream(takes, batch=32, seed=4, epochs=40))  # type: ignore[arg-type]
+    seen = np.concatenate(batches).reshape(40, 200, 2)
+    assert all(sorted(epoch[:, 1]) == list(range(200)) for epoch in seen)
+
+
+def test_only_takes_of_the_batch_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ravdess.batches.GROUP", 2 * 4 * 2)
     takes = Numbered([3, 1, 7, 9, 30])
     iterator = iter(stream(takes, batch=4, shuffle=False, prefetch=0).take(1))  # type: ignore[arg-type]
     assert next(iterator).shape == (4, 2, 1, 1)
-    assert set(takes.read) <= {0, 1, 2, 3}  # the first batch, and those that are read ahead
+    assert set(takes.read) <= {0, 1, 2}  # the first two batches, which are read together
 
 
 def test_keras_fits_on_it(takes: Any) -> None:
@@ -106,5 +125,7 @@ def test_what_does_not_fit_is_refused(takes: Any) -> None:
         stream(takes, np.arange(4))
     with pytest.raises(ValueError, match="at least one frame"):
         stream(takes, batch=0)
+    with pytest.raises(ValueError, match="no fewer than 0 batches"):
+        stream(takes, skip=-1)
     with pytest.raises(ValueError, match="no worker 2 of 2"):
         stream(takes, worker=(2, 2))
