@@ -1,6 +1,7 @@
-"""Peak memory of the featurize pipeline at 1,000, 10,000 and 100,000 clips.
+"""Peak memory of the featurize pipeline at 1,000, 10,000 and 100,000 clips, and with short and long films.
 
     python tests/benchmarks/memory.py --clips 1000 10000 100000
+    python tests/benchmarks/memory.py --pictures                    frame sets of a film of 3 s and of one of 10 minutes
 
 Driver, commits, Ray Data and workers are the real ones. Each clip is a name of its own for one short sound, so that
 a hundred thousand of them take minutes; what is watched is what grows with their number, not with their length.
@@ -23,11 +24,11 @@ import psutil
 ROOT = Path(__file__).parents[2]
 
 
-def watched(clips: int) -> tuple[float, float]:
+def watched(*what: str) -> tuple[float, float]:
     """Peak MiB of the driver and of its fattest worker."""
     folder = Path(tempfile.mkdtemp(prefix="memory"))
     try:
-        job = subprocess.Popen([sys.executable, __file__, "--one", str(clips), "--folder", str(folder)], cwd=ROOT)
+        job = subprocess.Popen([sys.executable, __file__, *what, "--folder", str(folder)], cwd=ROOT)
         driver = worker = 0.0
         while job.poll() is None:
             time.sleep(0.2)
@@ -75,20 +76,52 @@ def one(clips: int, folder: Path) -> None:
         raise SystemExit("rows are missing")
 
 
+def films(seconds: float, folder: Path, name: str) -> None:
+    """In a process of its own: two takes of so many seconds, their frames through the pipeline."""
+    from ravdess.corpora import catalogue
+    from ravdess.pipeline.shards import featurize_frames
+    from storage import Store
+    from tests.benchmarks.picture_cpu import long
+
+    source = folder / "clips"
+    source.mkdir()
+    film = long(folder, seconds)
+    for repetition in (1, 2):
+        (source / f"01-01-03-01-01-{repetition:02d}-05.mp4").symlink_to(film)
+    made = featurize_frames(catalogue(source, corpus="ravdess"), Store(folder / "store"), [name], time_limit=1200)
+    if made.frames[name].rows != 2:
+        raise SystemExit(f"takes are missing: {made.rejects}")
+
+
 def main() -> None:
-    """Print a Markdown table of peaks."""
+    """Print Markdown tables of peaks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--pictures", action="store_true", help="films instead of clips by their number")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[3.0, 600.0], help="lengths of the films")
+    parser.add_argument("--film", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--set", default="face_96", help=argparse.SUPPRESS)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
         one(args.one, args.folder)
         return
+    if args.film:
+        films(args.film, args.folder, args.set)
+        return
+    if args.pictures:
+        print("| two films of | set | driver, peak MiB | fattest worker of Ray, peak MiB |")
+        print("|---|---|---|---|")
+        for name in ("face_96", "frames_256"):
+            for seconds in args.seconds:
+                driver, worker = watched("--film", str(seconds), "--set", name)
+                print(f"| {seconds:g} s | `{name}` | {driver:.0f} | {worker:.0f} |", flush=True)
+        return
     print("| clips | driver, peak MiB | fattest worker, peak MiB |")
     print("|---|---|---|")
     for clips in args.clips:
-        driver, worker = watched(clips)
+        driver, worker = watched("--one", str(clips))
         print(f"| {clips:,} | {driver:.0f} | {worker:.0f} |", flush=True)
 
 

@@ -4,9 +4,12 @@
     python tests/benchmarks/picture_cpu.py --source DIR    on the .mp4 files under DIR
 
 Ours goes from the file to a set on disk. Bare decoding is FFmpeg's on one thread, every picture, and nothing done with
-it. The plain loop reads every picture, turns it to the set's colours and size, keeps every fifth and saves them. All
-sides run in turns in one process; its CPU time is taken, on all threads, and of each clip the least of the rounds,
-for others on the machine only ever add. Memory is the peak of a process of its own for each length of clip.
+it. The plain loop reads every picture, turns it to the set's colours and size, keeps every fifth and saves them. The
+floor is decoding those pictures alone that the wanted ones are made from, and nothing done with them: clips in which
+each picture refers to the one before have none to leave out, so they stand in rows of their own. All sides run in
+turns in one process; its CPU time is taken, on all threads, and of each clip the least of the rounds, for others on
+the machine only ever add. Memory is the peak of a process of its own for each length of clip; `memory.py --pictures`
+measures it in workers of Ray.
 """
 
 from __future__ import annotations
@@ -26,10 +29,12 @@ import cv2
 import numpy as np
 
 from ravdess.clips import Clip
-from ravdess.corpora.film import film
+from ravdess.corpora import film as films
 from ravdess.extract import Reject
 from ravdess.frames import frame_set
-from ravdess.picture import pictures
+from ravdess.picture import h264, pictures
+from ravdess.picture.decode import picked
+from ravdess.picture.film import Film, film
 
 ROOT = Path(__file__).parents[2]
 SECONDS = (3, 600)
@@ -42,6 +47,28 @@ def bare(path: Path) -> None:
         stream.codec_context.thread_count = 1
         for _ in file.decode(stream):
             pass
+
+
+def needed(one: Film) -> bytearray:
+    """Which packets every fifth picture needs."""
+    return h264.needed(one.roles, one.numbers, picked(one.count, 5))
+
+
+def floor(path: Path) -> None:
+    """The pictures that every fifth one needs, decoded on one thread and thrown away."""
+    with film(path) as one:
+        keep = iter(needed(one))
+        one.container.seek(one.first or 0, stream=one.stream)
+        for packet in one.container.demux(one.stream):
+            if not packet.size or next(keep):
+                one.stream.codec_context.decode(packet if packet.size else None)
+
+
+def thinned(path: Path) -> bool:
+    """Whether pictures before the last wanted one can be left out."""
+    with film(path) as one:
+        keep = needed(one)
+        return 0 in keep[: keep.rindex(1)]
 
 
 def ours(*names: str) -> Callable[[Path], None]:
@@ -83,14 +110,15 @@ def save(frames: Any) -> None:
 WHOLE = ("frames_640x360", "frames_256")
 SIDES: dict[str, Callable[[Path], None]] = {
     "bare": bare,
+    "floor": floor,
     **{name: ours(name) for name in (*WHOLE, "face_96")},
     "all": ours(*WHOLE, "face_96", "face_48"),
     **{f"plain {name}": plain(name) for name in WHOLE},
 }
 
 
-def least(paths: list[Path], rounds: int) -> dict[str, float]:
-    """CPU seconds of each side: over the clips, the sum of the least of the rounds."""
+def least(paths: list[Path], rounds: int) -> dict[str, dict[Path, float]]:
+    """CPU seconds of each side and clip, the least of the rounds."""
     times: dict[str, dict[Path, list[float]]] = {side: {path: [] for path in paths} for side in SIDES}
     for _ in range(rounds):
         for path in paths:
@@ -98,7 +126,20 @@ def least(paths: list[Path], rounds: int) -> dict[str, float]:
                 start = time.process_time()
                 run(path)
                 times[side][path].append(time.process_time() - start)
-    return {side: sum(min(of_clip) for of_clip in of_side.values()) for side, of_side in times.items()}
+    return {side: {path: min(took) for path, took in of_side.items()} for side, of_side in times.items()}
+
+
+def table(cpu: dict[str, float], kind: str, clips: int) -> None:
+    """Print the rows of one kind of clips."""
+    both = sum(cpu[f"plain {name}"] for name in WHOLE)
+    for name, label, plainly in (
+        *((name, f"`{name}`", cpu[f"plain {name}"]) for name in WHOLE),
+        ("face_96", "`face_96`", 0.0),
+        ("all", "these and `face_48`, one decoding", both),
+        ("floor", "floor: decoding what they need (beside the loop for `frames_640x360`)", cpu[f"plain {WHOLE[0]}"]),
+    ):
+        beside = f"{cpu[name] / plainly:.2f}" if plainly else ""
+        print(f"| {label}; {kind} | {clips} | {cpu[name] / cpu['bare']:.2f} | {beside} |", flush=True)
 
 
 def made(folder: Path, count: int) -> list[Path]:
@@ -106,14 +147,14 @@ def made(folder: Path, count: int) -> list[Path]:
     paths = []
     for number in range(1, count + 1):
         path = folder / f"{number}.mp4"
-        path.write_bytes(film(Clip.parse(f"01-01-{number % 8 + 1:02d}-01-01-01-{number:02d}"), height=720))
+        path.write_bytes(films.film(Clip.parse(f"01-01-{number % 8 + 1:02d}-01-01-01-{number:02d}"), height=720))
         paths.append(path)
     return paths
 
 
 def long(folder: Path, seconds: float) -> Path:
     """One made clip over and over, its packets copied."""
-    content = film(Clip.parse("01-01-03-01-01-01-05"), height=720)
+    content = films.film(Clip.parse("01-01-03-01-01-01-05"), height=720)
     path = folder / f"{seconds:g}.mp4"
     step = 0
     with av.open(str(path), "w") as out:
@@ -162,15 +203,16 @@ def main() -> None:
         paths = sorted(args.source.rglob("*.mp4")) if args.source else made(folder, args.clips)
         if not paths:
             raise SystemExit(f"no .mp4 under {args.source}")
-        cpu = least(paths, args.rounds)
         what = "the publisher's clips" if args.source else "made clips"
-        print(f"| CPU time from .mp4 to disk, {len(paths)} of {what} | beside bare decoding | beside the plain loop |")
-        print("|---|---|---|")
-        for name in (*WHOLE, "face_96"):
-            beside = f"{cpu[name] / cpu[f'plain {name}']:.2f}" if name in WHOLE else ""
-            print(f"| `{name}` | {cpu[name] / cpu['bare']:.2f} | {beside} |")
-        both = sum(cpu[f"plain {name}"] for name in WHOLE)
-        print(f"| these and `face_48`, one decoding | {cpu['all'] / cpu['bare']:.2f} | {cpu['all'] / both:.2f} |\n")
+        print(f"| CPU time from .mp4 to disk, {what} | clips | beside bare decoding | beside the plain loop |")
+        print("|---|---|---|---|")
+        times = least(paths, args.rounds)
+        kinds = {path: thinned(path) for path in paths}
+        for chosen, kind in ((True, "pictures to leave out"), (False, "none to leave out"), (None, "all")):
+            some = [path for path in paths if chosen is None or kinds[path] is chosen]
+            if some and (chosen is not None or len(set(kinds.values())) > 1):
+                table({side: sum(of_clip[path] for path in some) for side, of_clip in times.items()}, kind, len(some))
+        print()
         print("| peak memory, MiB | " + " | ".join(f"{seconds} s" for seconds in SECONDS) + " |")
         print("|---|" + "---|" * len(SECONDS))
         clips = [long(folder, seconds) for seconds in SECONDS]

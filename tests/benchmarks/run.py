@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 SCRIPTS: dict[str, tuple[list[str], list[str]]] = {
     "sound_cpu.py": ([], ["--clips", "20", "--rounds", "3"]),
     "picture_cpu.py": ([], ["--clips", "2", "--rounds", "2"]),
+    "stream.py": ([], ["--rounds", "3"]),
     "wall.py": ([], ["--clips", "1200", "--repeat", "1"]),
     "memory.py": ([], ["--clips", "1000", "10000"]),
     "search.py": ([], ["--candidates", "12", "--repeat", "1"]),

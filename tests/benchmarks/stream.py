@@ -1,74 +1,95 @@
 """The training stream of frames: beside raw gathering from memory maps, beside opening mp4 files, and beyond memory.
 
-python -m tests.benchmarks.stream ~/RAVDESS            figures as JSON; needs one .mp4 and about 300 MB in /tmp
+    python tests/benchmarks/stream.py                 on made frames and a made clip; about two minutes
+    python tests/benchmarks/stream.py --source DIR    opens the first .mp4 under DIR
+
+Raw gathering is the quickest of the plain ways that were tried: one thread copies the same number of shuffled frames,
+one by one, from `np.load` maps of the same shards into a fresh array a batch. The stream is taken as `fit` takes it,
+by a loop in a graph, and by a plain Python loop, which costs TensorFlow more a batch than small frames do. Both sides
+go through all frames, in turns, their files in the system's cache; a ratio of speeds is the median of the pairs.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ravdess.batches import stream
+from ravdess.batches import steps, stream
 from storage import Store, Takes
 
-BATCH = 64
-ROUNDS = 5
+ACTORS, FRAMES = 24, 20
+TAKES = {48: 100, 96: 50, 256: 10}
+"""Takes an actor, by the side of a frame; as in the corpus, an actor is a shard."""
 INDEX = pa.schema(
     [("take", pa.string()), *((name, pa.int64()) for name in ("first", "count", "crc32")), ("shard", pa.string())]
 )
 
 
-def store_of(folder: Path, shape: tuple[int, int, int], takes: int, frames: int) -> Takes:
-    """Random frames, in shards of 16 takes."""
+def store_of(folder: Path, side: int) -> Takes:
+    """Random frames."""
     rng, store = np.random.default_rng(0), Store(folder)
     rows: list[dict[str, Any]] = []
     with store.table("frames/bench").open(INDEX, key=["take"], fingerprint="") as writer:
-        for first in range(0, takes, 16):
-            parts = [rng.integers(0, 256, (frames, *shape), np.uint8) for _ in range(16)]
-            slices = store.shards("frames/bench").write("01", parts)
-            rows += [{"take": f"{first + at:05d}", **slot} for at, slot in enumerate(slices)]
+        for actor in range(1, ACTORS + 1):
+            parts = [rng.integers(0, 256, (FRAMES, side, side, 1), np.uint8) for _ in range(TAKES[side])]
+            slices = store.shards("frames/bench").write(f"{actor:02d}", parts)
+            rows += [{"take": f"{actor:02d}-{at:03d}", **slot} for at, slot in enumerate(slices)]
         writer.append(pa.Table.from_pylist(rows, INDEX))
     return store.frames("bench").only([row["take"] for row in rows])
 
 
-def raw(takes: Takes, folder: Path, batches: int) -> float:
-    """Frames a second of plain gathering: np.load maps, one sorted fancy index a shard and batch."""
-    maps = [np.load(path, mmap_mode="r") for path in sorted((folder / "frames/bench/_shards").iterdir())]
-    ends = np.cumsum([len(one) for one in maps])
-    order = np.random.default_rng(1).permutation(int(ends[-1]))
+def raw(folder: Path, batch: int, epochs: int) -> float:
+    """Seconds of plain gathering."""
+    maps = [np.asarray(np.load(path, mmap_mode="r")) for path in sorted((folder / "frames/bench/_shards").iterdir())]
+    each = len(maps[0])
     began = time.perf_counter()
-    for at in range(batches):
-        places = np.sort(order[at * BATCH : (at + 1) * BATCH])
-        shard = np.searchsorted(ends, places, side="right")
-        out = np.empty((BATCH, *takes.shape), np.uint8)
-        for one in np.unique(shard):
-            out[shard == one] = maps[one][places[shard == one] - (ends[one] - len(maps[one]))]
-    return batches * BATCH / (time.perf_counter() - began)
+    for epoch in range(epochs):
+        order = np.random.default_rng(epoch).permutation(each * len(maps))
+        for at in range(0, len(order), batch):
+            places = order[at : at + batch]
+            out = np.empty((len(places), *maps[0].shape[1:]), np.uint8)
+            for place, (shard, row) in enumerate(zip((places // each).tolist(), (places % each).tolist(), strict=True)):
+                out[place] = maps[shard][row]
+    return time.perf_counter() - began
 
 
-def streamed(takes: Takes, batches: int) -> float:
-    """Frames a second of the stream, its start not counted."""
-    labels = np.zeros(len(takes), np.int64)
-    iterator = iter(stream(takes, labels, batch=BATCH, epochs=2))
-    next(iterator)
+def in_graph() -> Callable[[Any], int]:
+    """A loop as `fit` has it; traced once, not in the measured time."""
+    import tensorflow as tf
+
+    def drain(dataset: Any) -> Any:
+        return dataset.reduce(np.int64(0), lambda count, batch: count + 1)
+
+    run = tf.function(drain, reduce_retracing=True)
+    return lambda dataset: int(run(dataset))
+
+
+def in_python(dataset: Any) -> int:
+    return sum(1 for _ in dataset)
+
+
+def streamed(takes: Takes, batch: int, epochs: int, loop: Callable[[Any], int]) -> float:
+    """Seconds of the stream."""
+    dataset = stream(takes, np.zeros(len(takes), np.int64), batch=batch, epochs=epochs)
     began = time.perf_counter()
-    for _ in range(batches):
-        next(iterator)
-    return batches * BATCH / (time.perf_counter() - began)
+    count = loop(dataset)
+    took = time.perf_counter() - began
+    assert count == epochs * steps(takes, batch=batch)
+    return took
 
 
-def opening(film: Path, batches: int) -> float:
+def opening(clip: Path, batches: int = 4) -> float:
     """Frames a second of a Sequence that opens an mp4 for each batch, reads it through and resizes what it wants."""
     import cv2
     import keras
@@ -78,7 +99,7 @@ def opening(film: Path, batches: int) -> float:
             return batches
 
         def __getitem__(self, at: int) -> tuple[Any, Any]:
-            capture, kept, number = cv2.VideoCapture(str(film)), [], 0
+            capture, kept, number = cv2.VideoCapture(str(clip)), [], 0
             while True:
                 there, picture = capture.read()
                 if not there:
@@ -93,23 +114,19 @@ def opening(film: Path, batches: int) -> float:
     return frames / (time.perf_counter() - began)
 
 
-def huge(folder: Path, size: float = 100e9, batches: int = 400) -> dict[str, float]:
-    """Peak memory in MB while a set of `size` bytes, sparse files, streams."""
-    store, each = Store(folder), 3_600
-    shape = (256, 256, 1)
-    head = folder / "frames/bench/_shards"
+def huge(folder: Path, size: float = 100e9, batches: int = 250) -> tuple[float, float, float]:
+    """GB of a set in sparse files, GB read of it, and peak GB of memory while it streams."""
+    each, frame = 3_600, 256 * 256
+    store, head = Store(folder), folder / "frames/bench/_shards"
     head.mkdir(parents=True)
-    count = round(size / (each * 65536))
-    for number in range(count):
-        with (head / f"01-{number:016x}.npy").open("wb") as file:
-            np.lib.format.write_array_header_1_0(
-                file, {"descr": "|u1", "fortran_order": False, "shape": (each, *shape)}
-            )
-            file.truncate(file.tell() + each * 65536)
-    rows = [
-        {"take": f"{number:05d}", "shard": f"01-{number:016x}.npy", "first": 0, "count": each, "crc32": 0}
-        for number in range(count)
-    ]
+    rows = []
+    for number in range(round(size / (each * frame))):
+        name = f"01-{number:016x}.npy"
+        with (head / name).open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (each, 256, 256, 1)}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.truncate(file.tell() + each * frame)
+        rows.append({"take": f"{number:05d}", "shard": name, "first": 0, "count": each, "crc32": 0})
     with store.table("frames/bench").open(INDEX, key=["take"], fingerprint="") as writer:
         writer.append(pa.Table.from_pylist(rows, INDEX))
     takes = store.frames("bench").only([str(row["take"]) for row in rows])
@@ -118,44 +135,78 @@ def huge(folder: Path, size: float = 100e9, batches: int = 400) -> dict[str, flo
     def watch() -> None:
         while not stop.wait(0.05):
             pages = int(Path("/proc/self/statm").read_text().split()[1])
-            peak[0] = max(peak[0], pages * os.sysconf("SC_PAGESIZE") / 1e6)
+            peak[0] = max(peak[0], pages * os.sysconf("SC_PAGESIZE") / 1e9)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    iterator = iter(stream(takes, np.zeros(len(takes), np.int64), batch=256))
-    for _ in range(batches):
-        next(iterator)
-    stop.set()
-    watcher.join()
-    return {"set_gb": count * each * 65536 / 1e9, "read_gb": batches * 256 * 65536 / 1e9, "peak_mb": peak[0]}
+    try:
+        for _ in stream(takes, np.zeros(len(takes), np.int64), batch=256).take(batches):
+            pass
+    finally:
+        stop.set()
+        watcher.join()
+    return len(rows) * each * frame / 1e9, batches * 256 * frame / 1e9, peak[0]
 
 
-def ratios(one: Callable[[], float], other: Callable[[], float]) -> list[float]:
-    """`one` over `other`, in turn."""
-    return sorted(one() / other() for _ in range(ROUNDS))
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Print the figures."""
-    film = next(iter(sorted(Path(arguments[0]).expanduser().rglob("*.mp4"))))
-    figures: dict[str, Any] = {}
-    for name, shape, takes, frames, batches in (
-        ("frames_256", (256, 256, 1), 96, 24, 30),
-        ("face_96", (96, 96, 1), 512, 24, 150),
-        ("face_48", (48, 48, 1), 1024, 24, 300),
-    ):
+def beside_raw(sides: list[int], batches: list[int], rounds: int, clip: Path) -> None:
+    graph = in_graph()
+    print("| stream beside raw gathering, speed | batch | as `fit` takes it | Python loop | raw, frames a second |")
+    print("|---|---|---|---|---|")
+    speeds = []
+    for side in sides:
         with tempfile.TemporaryDirectory() as top:
-            made = store_of(Path(top), shape, takes, frames)
-            streamed(made, batches)
-            beside = ratios(lambda: streamed(made, batches), lambda: raw(made, Path(top), batches))  # noqa: B023
-            figures[name] = {"beside_raw": statistics.median(beside), "rounds": beside}
-            if name == "frames_256":
-                speed = streamed(made, batches)
-                figures[name]["beside_opening"] = speed / opening(film, 6)
+            takes = store_of(Path(top), side)
+            frames = int(takes.counts.sum())
+            for batch in batches:
+                ours: dict[str, list[float]] = {"graph": [], "python": []}
+                epochs = 1 if side < 256 else 5
+                raw(Path(top), batch, 1)
+                streamed(takes, batch, 1, graph)
+                for _ in range(rounds):
+                    for name, loop in (("graph", graph), ("python", in_python)):
+                        plain = raw(Path(top), batch, epochs)
+                        took = streamed(takes, batch, epochs, loop)
+                        ours[name].append(plain / took)
+                        if (name, side, batch) == ("graph", 256, batches[0]):
+                            speeds.append(frames * epochs / took)
+                told = [f"{statistics.median(one):.2f} ({min(one):.2f} to {max(one):.2f})" for one in ours.values()]
+                print(
+                    f"| {side}x{side} | {batch} | {told[0]} | {told[1]} | {frames * epochs / plain:,.0f} |", flush=True
+                )
+    if speeds:
+        ours_256, theirs = statistics.median(speeds), opening(clip)
+        print(f"\nA Sequence that opens an mp4 for each batch: {theirs:.0f} frames of 256x256 a second, ", end="")
+        print(f"the stream {ours_256:,.0f}: {ours_256 / theirs:.0f} times.")
+
+
+def main() -> None:
+    """Print a Markdown table and two sentences."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, help="a folder of .mp4 files")
+    parser.add_argument("--sides", type=int, nargs="+", default=[48, 96, 256], choices=TAKES)
+    parser.add_argument("--batches", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as top:
-        figures["huge"] = huge(Path(top))
-    print(json.dumps(figures, indent=2))
+        if args.source:
+            clip = next(iter(sorted(args.source.expanduser().rglob("*.mp4"))), None)
+            if clip is None:
+                raise SystemExit(f"no .mp4 under {args.source}")
+        else:
+            from ravdess.clips import Clip
+            from ravdess.corpora.film import film
+
+            clip = Path(top) / "made.mp4"
+            clip.write_bytes(film(Clip.parse("01-01-03-01-01-01-05"), height=720))
+        beside_raw(args.sides, args.batches, args.rounds, clip)
+    with tempfile.TemporaryDirectory() as top:
+        whole, read, peak = huge(Path(top))
+    print(
+        f"\nOf a set of {whole:.0f} GB (sparse files) {read:.1f} GB were streamed in at most {peak:.2f} GB of memory."
+    )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    sys.exit(main())
