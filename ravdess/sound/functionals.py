@@ -76,7 +76,7 @@ def _places(statistics: tuple[str, ...], size: int) -> _Places:
 def _line(size: int) -> Floats:
     """Weights by which values add up to the rise of the line fitted to them; zeros for a single one."""
     time = np.linspace(-0.5, 0.5, size, dtype=np.float32) if size > 1 else np.zeros(1, np.float32)
-    weights: Floats = time / max(time @ time, np.finfo(np.float32).tiny)
+    weights: Floats = time / np.float32(max(float(time @ time), 1e-30))
     return weights
 
 
@@ -107,5 +107,6 @@ def parts(tracks: Floats, count: int) -> Floats:
     """The mean of each track over each of `count` equal parts of its time [shape=(c, count)]; t >= count."""
     edges = [part * tracks.shape[1] // count for part in range(count + 1)]
     sizes = [stop - start for start, stop in pairwise(edges)]
-    means: Floats = np.add.reduceat(tracks, edges[:-1], axis=1) / np.array(sizes, np.float32)
+    sums: Floats = np.add.reduceat(tracks, edges[:-1], axis=1)
+    means: Floats = sums / np.array(sizes, np.float32)
     return means

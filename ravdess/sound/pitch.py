@@ -147,7 +147,8 @@ def _likely(height: Floats, voiced: NDArray[np.intp], frame: NDArray[np.intp]) -
     place = (np.arange(len(height))[:, np.newaxis] + np.arange(-half, half + 1)) % (2 * last)
     beside = height.take(np.minimum(place, 2 * last - place), mode="clip")  # mirrored at both ends
     beside.partition(half, axis=1)
-    return np.interp(frame, voiced, beside[:, half]).astype(np.float32)
+    likely: Floats = np.interp(frame, voiced, beside[:, half]).astype(np.float32)
+    return likely
 
 
 @cache
@@ -155,7 +156,8 @@ def _cosines() -> Floats:
     """By which a power spectrum becomes `periodicity` [shape=(253, lags)]."""
     lags = np.arange(_LAGS.start - 1, _LAGS.stop + 1)
     cosines = np.cos(2 * np.pi / FRAME * np.outer(BAND, lags)) / _window_correlation().T
-    return cosines.astype(np.float32)
+    single: Floats = cosines.astype(np.float32)
+    return single
 
 
 @cache

@@ -91,13 +91,19 @@ def cepstral_peak_prominence(decibels: Floats) -> Floats:
     low, high = (int(SAMPLE_RATE / hertz) for hertz in CEPSTRUM[::-1])
     # The inverse transform of a spectrum of real numbers.
     cepstrum = np.abs(dct(decibels.T, type=1, axis=1)[:, low : high + 1])
-    away = np.arange(high + 1 - low, dtype=np.float32) - np.float32(high - low) / 2
-    line = np.stack([np.full(len(away), 1 / len(away), np.float32), away / (away @ away)], axis=1)
+    away, line = _line(high + 1 - low)
     mean, slope = (cepstrum @ line).T
     at = cepstrum.argmax(axis=1)
     highest = cepstrum[np.arange(len(at)), at]
     prominence: Floats = (highest - mean - slope * away[at]) * np.float32(20 / FRAME)
     return prominence
+
+
+@cache
+def _line(size: int) -> tuple[Floats, Floats]:
+    """Places around the middle [shape=(size,)], and weights for mean and slope of numbers there [shape=(size, 2)]."""
+    away = np.arange(size, dtype=np.float32) - np.float32(size - 1) / 2
+    return away, np.stack([np.full(size, 1 / size, np.float32), away / (away @ away)], axis=1)
 
 
 def perturbation(y: Floats, centres: NDArray[np.int64], hertz: Floats) -> tuple[Floats, Floats]:
@@ -115,7 +121,8 @@ def perturbation(y: Floats, centres: NDArray[np.int64], hertz: Floats) -> tuple[
     looked_at = _between(y, centres, period * _places())
     cycles = looked_at[:, : 4 * POINTS].reshape(-1, 4, POINTS)
     following = looked_at[:, 4 * POINTS :].reshape(-1, 3, len(STRETCH), POINTS)
-    height = cycles.max(axis=2) - cycles.min(axis=2)
+    by_point = np.ascontiguousarray(cycles.transpose(2, 0, 1))  # many numbers at a time, not few
+    height = by_point.max(axis=0) - by_point.min(axis=0)
     like = np.einsum("tcp,tcsp->tcs", cycles[:, :3], following)
     like /= np.sqrt(np.einsum("tcsp,tcsp->tcs", following, following) + np.float32(1e-12))
     like = like.reshape(-1, len(STRETCH))

@@ -106,9 +106,10 @@ def _rolloff(magnitude: Floats, summed: Floats, total: Floats) -> Floats:
     wanted -= summed[group, frame]
     first = group * np.intp(_GROUP)
     inside = magnitude.ravel().take((first + frame * BINS).ravel() + np.arange(_GROUP)[:, np.newaxis], mode="clip")
-    reached = product(np.tri(_GROUP, dtype=np.float32), inside) < wanted.ravel()
+    reached = product(_until(), inside) < wanted.ravel()
     first += np.add.reduce(reached, axis=0, dtype=np.int8).reshape(first.shape)
-    return _heights().take(first, mode="clip")
+    heights: Floats = _heights().take(first, mode="clip")
+    return heights
 
 
 def _flux(magnitude: Floats, total: Floats, before: Floats) -> Floats:
@@ -145,6 +146,12 @@ def peak(spectra: Floats, low: float, high: float) -> Floats:
 def frequencies() -> Floats:
     """Hz of each bin [shape=(513,)]."""
     return np.linspace(0, SAMPLE_RATE / 2, BINS, dtype=np.float32)
+
+
+@cache
+def _until() -> Floats:
+    """Sums within a group up to each bin [shape=(32, 32)]."""
+    return np.tri(_GROUP, dtype=np.float32)
 
 
 @cache

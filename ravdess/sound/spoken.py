@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ravdess.sound.frames import SAMPLE_RATE
 
@@ -106,7 +105,9 @@ def find(y: Floats) -> Speech:
     power = _around(_hops("ij,ij->i", centred)) / np.float32(FRAME)
     level = np.float32(10) * np.log10(power + np.float32(1e-15))
     beside = np.concatenate([level[:1].repeat(CLICK // 2), level, level[-1:].repeat(CLICK // 2)])
-    smooth = np.partition(sliding_window_view(beside, CLICK), CLICK // 2, axis=1)[:, CLICK // 2]
+    around = beside.take(np.arange(len(level))[:, np.newaxis] + np.arange(CLICK))
+    around.partition(CLICK // 2, axis=1)
+    smooth = around[:, CLICK // 2]
     loud = np.flatnonzero(smooth > smooth.max() - np.float32(QUIET))
     first, stop = max(int(loud[0]) - MARGIN, 0), min(int(loud[-1]) + MARGIN + 1, len(level))
     if stop - first < FEWEST:

@@ -74,7 +74,7 @@ def _stats(y: Floats) -> Floats:
     hertz, repeats = _pitch(speech)
     mel, shapes, qualities = _tracks(speech, hertz, repeats)
     voiced = np.repeat(hertz > 0, _STEP)[: len(speech.level)]
-    wide = mel.reshape(-1, WIDE, len(speech.level)).mean(axis=1)
+    wide = np.add.reduce(mel.reshape(-1, WIDE, len(speech.level)), axis=1) / np.float32(WIDE)
     return np.concatenate(
         [
             timbre.timbre(mel, spoken.RATE),

@@ -2,6 +2,10 @@
 
     python tests/benchmarks/sound_cpu.py                 on generated clips
     python tests/benchmarks/sound_cpu.py --source DIR    on the .wav files under DIR
+    python tests/benchmarks/sound_cpu.py --opensmile ENV/bin/python
+
+The last one measures openSMILE's eGeMAPSv02 too, by a Python that has it (`python -m venv ENV` and
+`ENV/bin/pip install opensmile`); it is no dependency of this project.
 
 Both sides go from a .wav file to numbers, on one thread, in one process, in turns; the CPU time of the process is
 taken, so that others on the machine disturb little. A ratio is that of a round's sums; the table holds the median
@@ -12,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -67,6 +72,47 @@ OURS: dict[str, Callable[[Path], Floats]] = {
 }
 
 
+SMILE = """
+import sys, time, opensmile
+smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+paths = sys.stdin.readline().rstrip().split("|")
+smile.process_file(paths[0])
+print(opensmile.__version__, flush=True)
+for _ in sys.stdin:
+    start = time.process_time()
+    for path in paths:
+        smile.process_file(path)
+    print(time.process_time() - start, flush=True)
+"""
+
+
+class Smile:
+    """openSMILE in a process of its own; its CPU time is that process's, all threads included."""
+
+    def __init__(self, python: str, paths: list[Path]) -> None:
+        self._child = subprocess.Popen(
+            [python, "-c", SMILE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.version = self._ask("|".join(str(path) for path in paths))
+
+    def cpu(self) -> float:
+        """Seconds for all clips."""
+        return float(self._ask("again"))
+
+    def _ask(self, line: str) -> str:
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        try:
+            self._child.stdin.write(line + "\n")
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            return ""
+        return self._child.stdout.readline().strip()
+
+    def close(self) -> None:
+        self._child.communicate()
+
+
 def cpu(function: Callable[[Path], Floats], paths: list[Path]) -> float:
     start = time.process_time()
     for path in paths:
@@ -108,21 +154,53 @@ def measure(paths: list[Path], rounds: int, what: str) -> None:
     print(f"\nLargest difference of the 120 numbers: {furthest:.2f} of what rtol 1e-4, atol 1e-3 allows.")
 
 
+def measure_voice(paths: list[Path], rounds: int, what: str, python: str) -> None:
+    """`voice_stats` beside reading and resampling, and beside openSMILE."""
+    smile = Smile(python, paths)
+    sides = {"reading and resampling": floor, "`voice_stats`, reading included": voice_stats}
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    named = f"openSMILE {smile.version}, eGeMAPSv02, `process_file`"
+    if smile.version:
+        taken[named] = []
+    for _ in range(rounds):
+        for name, function in sides.items():
+            taken[name].append(cpu(function, paths) / len(paths) * 1000)
+        if smile.version:
+            taken[named].append(smile.cpu() / len(paths) * 1000)
+    smile.close()
+    least = taken["reading and resampling"]
+    print(f"\n| from .wav to numbers, {what} | ms CPU a clip | reading and resampling = 1 | lowest to highest |")
+    print("|---|---|---|---|")
+    for name, values in taken.items():
+        ratios = [value / base for value, base in zip(values, least, strict=True)]
+        print(
+            f"| {name} | {np.median(values):.2f} | {np.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} |"
+        )
+    if not smile.version:
+        print("\nopenSMILE is not measured: this Python has it not. `--opensmile PYTHON` names one that has.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="CPU time of the sound features beside a plain librosa script.")
     parser.add_argument("--source", type=Path, help="folder of .wav files, at any depth (default: generated clips)")
     parser.add_argument("--clips", type=int, default=60, help="how many clips, evenly chosen (default 60)")
     parser.add_argument("--rounds", type=int, default=7, help="how often each side has its turn (default 7)")
+    parser.add_argument("--opensmile", default=sys.executable, metavar="PYTHON", help="one that has opensmile")
     arguments = parser.parse_args()
     if arguments.source:
         found = sorted(arguments.source.rglob("*.wav"))
         if not found:
             parser.error(f"no .wav file under {arguments.source}")
         paths = found[:: max(1, len(found) // arguments.clips)][: arguments.clips]
-        measure(paths, arguments.rounds, f"{len(paths)} real clips")
+        both(paths, f"{len(paths)} real clips", arguments)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            measure(generate(Path(folder), arguments.clips), arguments.rounds, f"{arguments.clips} generated clips")
+            both(generate(Path(folder), arguments.clips), f"{arguments.clips} generated clips", arguments)
+
+
+def both(paths: list[Path], what: str, arguments: argparse.Namespace) -> None:
+    measure(paths, arguments.rounds, what)
+    measure_voice(paths, arguments.rounds, what, arguments.opensmile)
 
 
 if __name__ == "__main__":
