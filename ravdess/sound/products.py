@@ -23,6 +23,7 @@ _PIECE: Final = (1 << 19) - 1
 _VECTOR: Final = 9215
 """... and when one side is a vector (interface/gemv.c)."""
 _ROWS: Final = 64
+_COLUMNS: Final = 1024
 
 
 def product(left: Floats, right: Floats, out: Floats | None = None) -> Floats:
@@ -31,6 +32,10 @@ def product(left: Floats, right: Floats, out: Floats | None = None) -> Floats:
     out = np.empty((m, n), np.float32) if out is None else out
     if _ALONE or m * k * n <= (_PIECE if min(m, n) > 1 else _VECTOR):
         return np.matmul(left, right, out=out)
+    if n > _COLUMNS:
+        for at in range(0, n, _COLUMNS):
+            product(left, right[:, at : at + _COLUMNS], out=out[:, at : at + _COLUMNS])
+        return out
     for few in np.array_split(np.arange(m), -(-m // _ROWS)):
         rows = slice(few[0], few[-1] + 1)
         depth = max((_PIECE if min(len(few), n) > 1 else _VECTOR) // (len(few) * n), 1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ravdess.sound import functionals, shape
 from ravdess.sound.frames import SAMPLE_RATE
-from ravdess.sound.products import Banded, banded
+from ravdess.sound.products import Banded, banded, product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,19 +89,25 @@ def timbre(mel: Floats, rate: float) -> Floats:
         Of the bands and the cepstrum, statistics; of the cepstrum also the means of its thirds, and statistics of its
         change (whose mean sets the end against the beginning) and of the change of that.
     """
-    from scipy.fft import dct
-
-    cepstra: Floats = dct(mel, axis=0, norm="ortho")[:CEPSTRA]
+    cepstra = product(_cosines(), mel)
     moves = functionals.change(cepstra, rate)
     return np.concatenate(
         [
-            functionals.describe(mel, FIVE),
-            functionals.describe(cepstra, (*FIVE, "trend")),
+            *functionals.describe_groups([(mel, FIVE), (cepstra, (*FIVE, "trend"))]),
             functionals.parts(cepstra, len(THIRDS)).ravel(),
             functionals.describe(moves, ("mean", *MOVES)),
             functionals.describe(functionals.change(moves, rate), MOVES),
         ]
     )
+
+
+@cache
+def _cosines() -> Floats:
+    """The orthonormal DCT-II's first rows [shape=(20, 40)]."""
+    from scipy.fft import dct
+
+    rows: Floats = dct(np.eye(MELS), axis=0, norm="ortho")[:CEPSTRA].astype(np.float32)
+    return rows
 
 
 @cache

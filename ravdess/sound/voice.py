@@ -166,9 +166,15 @@ def _window() -> Floats:
 
 def _zero_crossings(speech: spoken.Speech) -> Floats:
     """Changes of sign a second in each frame [shape=(t,)]; what is weaker than `HUSH` counts as positive."""
-    below = speech.y < -np.float32(10 ** ((float(speech.level.max()) - HUSH) / 20))
-    count = spoken.changes(below)[speech.first : speech.first + len(speech.level)]
+    begin = max(speech.first - spoken.FRAME // spoken.HOP, 0)
+    end = speech.first + len(speech.level) + spoken.FRAME // spoken.HOP
+    below = speech.y[begin * spoken.HOP : end * spoken.HOP] < -_amplitude(float(speech.level.max()) - HUSH)
+    count = spoken.changes(below)[speech.first - begin :][: len(speech.level)]
     return count * np.float32(frames.SAMPLE_RATE / spoken.FRAME)
+
+
+def _amplitude(level: float) -> np.float32:
+    return np.float32(10 ** (level / 20))
 
 
 def _chosen(tracks: Floats, which: NDArray[np.bool_]) -> Floats:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ravdess.sound.functionals import change, describe, names, parts
+from ravdess.sound.functionals import change, describe, describe_groups, names, parts
 from tests.sound.waves import Floats
 
 TRACKS = arrays(
@@ -23,6 +23,13 @@ def test_statistics_are_numpys(tracks: Floats) -> None:
     expected = np.stack([tracks.mean(axis=1), tracks.std(axis=1), *centiles], axis=1)
     np.testing.assert_allclose(said, expected.ravel(), rtol=1e-4, atol=1e-2)
     assert said.dtype == np.float32
+
+
+@given(TRACKS)
+def test_groups_are_told_as_if_alone(tracks: Floats) -> None:
+    groups = [(tracks, ("p50", "mean")), (tracks[:1] * 2, ("std", "p50", "p90", "trend"))]
+    for said, group in zip(describe_groups(groups), groups, strict=True):
+        np.testing.assert_allclose(said, describe(*group), rtol=1e-5, atol=1e-3)
 
 
 @given(st.integers(2, 300), st.floats(-50, 50), st.floats(-50, 50))
