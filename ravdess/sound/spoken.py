@@ -99,10 +99,10 @@ def find(y: Floats) -> Speech:
         From the first to the last frame whose running median of level is within `QUIET` dB of the highest one, and
         `MARGIN` more; at least `FEWEST` frames, pauses within included.
     """
-    sums = _hops("ij->i", y)
+    sums = _hops(y)
     centred = y - np.float32(sums.sum(dtype=np.float64) / len(y))
     # Not windowed, not below -150 dB.
-    power = _around(_hops("ij,ij->i", centred)) / np.float32(FRAME)
+    power = _around(_hops(centred * centred)) / np.float32(FRAME)
     level = np.float32(10) * np.log10(power + np.float32(1e-15))
     beside = np.concatenate([level[:1].repeat(CLICK // 2), level, level[-1:].repeat(CLICK // 2)])
     around = beside.take(np.arange(len(level))[:, np.newaxis] + np.arange(CLICK))
@@ -126,12 +126,13 @@ def changes(mask: NDArray[np.bool_]) -> Floats:
     return _around(words.reshape(-1, HOP // 64).sum(axis=1, dtype=np.float32))
 
 
-def _hops(sum_of: str, y: Floats) -> Floats:
-    """Sums over each hop, the incomplete last one too, as `einsum` is told [shape=(n,)] -> [shape=(1 + n // 256,)]."""
-    count = len(y) // HOP
-    values = [y[: count * HOP].reshape(-1, HOP)] * sum_of.count("ij")
-    rest = [y[count * HOP :].reshape(1, -1)] * len(values)
-    return np.concatenate([np.einsum(sum_of, *values), np.einsum(sum_of, *rest)])
+def _hops(values: Floats) -> Floats:
+    """Sums over each hop, the incomplete last one too [shape=(n,)] -> [shape=(1 + n // 256,)]."""
+    count = len(values) // HOP
+    sums = np.empty(count + 1, np.float32)
+    np.einsum("ij->i", values[: count * HOP].reshape(-1, HOP), out=sums[:count])
+    sums[count] = values[count * HOP :].sum()
+    return sums
 
 
 def _around(hops: Floats) -> Floats:

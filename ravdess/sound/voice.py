@@ -149,7 +149,7 @@ def spectra(speech: spoken.Speech) -> Iterator[tuple[int, Floats, Floats]]:
         spectrum = rfft(block, axis=1)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)
-        power[:, shape.frequencies() < timbre.LOWEST] = 0
+        power[:, : int(np.searchsorted(shape.frequencies(), timbre.LOWEST))] = 0
         power += floor
         power = power.T
         yield start, power[:, :1] if before is None else before, power
