@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from ravdess.clips import CLIP_COLUMNS, MODALITIES
-from ravdess.corpora.columns import numbers, strings, table
-from ravdess.corpora.files import MEDIA, SOUND, VIDEO, Entry, entries, fitting, read_bytes
+from ravdess.clips import MODALITIES
+from ravdess.corpora.columns import Rows, integers, numbers, places, small, strings, truths, words
+from ravdess.corpora.files import SOUND, VIDEO, Entry, fitting
+from ravdess.corpora.identity import quick_digests
+from ravdess.corpora.listing import MARKER, Listing
 from ravdess.errors import BadClip, BadName, BadSource, RavdessError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from ravdess.corpora import ClipName, Corpus
 
-MARKER: Final = "ravdess-corpus.json"
-"""A folder that holds this file says which corpus it is, ``{"corpus": "sample"}``, for itself and all below it."""
-
 PREFERRED: Final = {"sound": ("audio-only", "audio-video"), "picture": ("audio-video", "video-only")}
-_TOLD: Final = ("actor", "gender", "channel", "emotion", "intensity", "statement", "modality")
-_ARCHIVES: Final = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
+_CLIPS: Final = {
+    "clip": strings,
+    "take": strings,
+    **dict.fromkeys(("corpus", "actor", "gender", "channel", "emotion", "intensity", "statement"), words),
+    "repetition": small,
+    "modality": words,
+    "source": strings,
+    "size": numbers,
+    "quick_digest": strings,
+}
+_MISPLACED: Final = "misplaced"
+_SHOWN: Final = 3
+_REJECTS: Final = dict.fromkeys(("clip", "source", "stage", "reason"), strings)
+
+__all__ = ["MARKER", "PREFERRED", "Catalogue", "catalogue", "choose"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class Catalogue:
         One row a usable file, sorted by clip and source: CLIP_COLUMNS without `source_digest`, then `size`
         (int64, bytes; null for a made clip whose size is known only once it is made) and `quick_digest`
         (a cheap identity of the content: zip CRC and size, S3 entity tag and size, or size and a hash of
-        sampled blocks).
+        sampled blocks). What a vocabulary tells is dictionary-encoded: a clip takes some 130 bytes and its address.
     rejects : pyarrow.Table
         One row a file that cannot be used: clip, source, stage ("catalogue"), reason.
     duplicates : pyarrow.Table
@@ -65,14 +78,6 @@ class Catalogue:
         from ravdess.corpora.verify import verify
 
         return verify(self)
-
-
-class Found(NamedTuple):
-    """A file whose name is a clip's."""
-
-    corpus: str
-    clip: ClipName
-    entry: Entry
 
 
 def catalogue(
@@ -104,35 +109,23 @@ def catalogue(
     if not sources:
         raise BadSource("no source given: expected a folder, a zip file, an s3:// prefix or a made corpus ('sample:')")
     default = CORPORA[corpus or "ravdess"]
-    listed = list({entry.uri: entry for one in sources for entry in entries(one)}.values())
-    markers, notes = _markers(listed)
-    found: list[Found] = []
-    rejects: list[tuple[str, str, str]] = []
-    ignored, packed = 0, []
-    for entry in listed:
-        if entry.name.startswith("._") or (entry.ending not in MEDIA and not entry.problem):
-            ignored += 1
-            if entry.ending in _ARCHIVES:
-                packed.append(entry.uri)
-            continue
-        if entry.problem and entry.ending not in MEDIA and not _worth_naming(entry):
-            ignored += 1
-            continue
-        judge = _corpus_of(entry.uri, markers, default)
-        try:
-            found.append(Found(judge.name, _judge(entry, judge), entry))
-        except (BadName, BadClip) as error:
-            rejects.append((entry.stem, entry.uri, str(error)))
-    del listed
-    kept, refused, doubles = double.settle(found)
-    rejects += refused
-    made = [CORPORA[name] for name in sorted({one.corpus for one in kept}) if CORPORA[name].made]
-    notes += [f"the corpus {one.name!r} is {one.description}" for one in made]
-    notes += double.notes(doubles)
-    notes += _misplaced(kept)
-    if packed:
-        notes.append(f"{len(packed)} archives were not looked into ({packed[0]}); only zip files are read in place")
-    return Catalogue(_clips(kept), _rejects(rejects), double.table(doubles), notes, ignored)
+    listed = Listing(sources)
+    clips, refused = _judged(listed, default)
+    clips = clips.sort_by([("clip", "ascending"), ("source", "ascending")])
+    keep, doubtful, doubles = double.settle(clips)
+    if not keep.all():
+        clips = clips.filter(truths(keep))
+    for clip, address, reason in doubtful:
+        refused.add(clip, address, "catalogue", reason)
+    rejects = refused.table().sort_by([(name, "ascending") for name in ("clip", "source", "reason")])
+    here = (CORPORA[name] for name in sorted(set(clips["corpus"].unique().to_pylist())))
+    notes = [
+        *listed.notes,
+        *(f"the corpus {one.name!r} is {one.description}" for one in here if one.made),
+        *double.notes(doubles),
+        *_misplaced(clips),
+    ]
+    return Catalogue(_plain(clips.drop_columns([_MISPLACED])), rejects, doubles, notes, listed.ignored)
 
 
 def choose(clips: pa.Table, *, modality: str, every_file: bool = False) -> pa.Table:
@@ -156,21 +149,84 @@ def choose(clips: pa.Table, *, modality: str, every_file: bool = False) -> pa.Ta
     """
     if modality not in PREFERRED:
         raise RavdessError(f"unknown modality {modality!r}, expected one of {sorted(PREFERRED)}")
+    import numpy as np
+
     order = PREFERRED[modality]
-    chosen: dict[tuple[str, str, int], int] = {}
-    kinds = clips["modality"].to_pylist()
-    for row, (corpus, take, kind) in enumerate(
-        zip(clips["corpus"].to_pylist(), clips["take"].to_pylist(), kinds, strict=True)
-    ):
-        if kind not in order:
-            continue
-        if every_file:
-            chosen[corpus, take, row] = row
-            continue
-        before = chosen.setdefault((corpus, take, 0), row)
-        if order.index(kind) < order.index(kinds[before]):
-            chosen[corpus, take, 0] = row
-    return clips if len(chosen) == clips.num_rows else clips.take(numbers(sorted(chosen.values())))
+    codes, kinds = _codes(clips["modality"])
+    rank = np.array([order.index(kind) if kind in order else len(order) for kind in kinds], np.int8)[codes]
+    rows = np.flatnonzero(rank < len(order))
+    if not every_file:
+        takes, corpora = (_codes(clips[name])[0][rows] for name in ("take", "corpus"))
+        best = np.lexsort((rows, rank[rows], takes, corpora))
+        takes, corpora = takes[best], corpora[best]
+        first = np.ones(len(best), bool)
+        first[1:] = (takes[1:] != takes[:-1]) | (corpora[1:] != corpora[:-1])
+        rows = np.sort(rows[best[first]])
+    return clips if len(rows) == clips.num_rows else clips.take(places(rows))
+
+
+def _codes(values: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
+    """A number for each row, and what it stands for."""
+    import numpy as np
+    import pyarrow as pa
+
+    told = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    told = told.combine_chunks()
+    return integers(told.indices, np.int32), told.dictionary.to_pylist()
+
+
+def _judged(listed: Listing, default: Corpus) -> tuple[pa.Table, Rows]:
+    """The files whose names are clips' and that can be opened, as columns, and the others (clip, source, reason)."""
+    clips, refused = Rows({**_CLIPS, _MISPLACED: truths}), Rows(_REJECTS)
+    with quick_digests() as digests:
+        for entries in listed:
+            found: list[tuple[str, ClipName, Entry]] = []
+            for entry in entries:
+                corpus = listed.corpus_of(entry.uri, default)
+                try:
+                    found.append((corpus.name, _judge(entry, corpus), entry))
+                except (BadName, BadClip) as error:
+                    refused.add(entry.stem, entry.uri, "catalogue", str(error))
+            told = digests([entry for _, _, entry in found])
+            for (name, clip, entry), digest in zip(found, told, strict=True):
+                if isinstance(digest, OSError):
+                    reason = f"cannot be read: {digest.strerror or digest}"
+                    refused.add(clip.name, entry.uri, "catalogue", reason)
+                else:
+                    clips.add(*_row(name, clip, entry, digest))
+    return clips.table(), refused
+
+
+def _plain(clips: pa.Table) -> pa.Table:
+    """The table in one piece, its vocabularies in the order of the rows whatever the order of the sources was."""
+    import pyarrow as pa
+
+    for place, (name, make) in enumerate(_CLIPS.items()):
+        if make is words:
+            clips = clips.set_column(place, name, clips[name].cast(pa.string()).dictionary_encode())
+    return clips.combine_chunks()
+
+
+def _row(corpus: str, clip: ClipName, entry: Entry, digest: str) -> tuple[object, ...]:
+    folder = entry.folder.lower()
+    misplaced = folder.startswith("actor_") and folder[6:].isdigit() and int(folder[6:]) != int(clip.actor)
+    return (
+        clip.name,
+        clip.take,
+        corpus,
+        clip.actor,
+        clip.gender,
+        clip.channel,
+        clip.emotion,
+        clip.intensity,
+        clip.statement,
+        clip.repetition,
+        clip.modality,
+        entry.uri,
+        entry.size,
+        digest,
+        misplaced,
+    )
 
 
 def _judge(entry: Entry, corpus: Corpus) -> ClipName:
@@ -192,74 +248,11 @@ def _judge(entry: Entry, corpus: Corpus) -> ClipName:
     return clip
 
 
-def _worth_naming(entry: Entry) -> bool:
-    """Whether an unusable file of no media kind could have held clips: a zip file, a folder."""
-    return entry.ending == ".zip" or "folder" in entry.problem
-
-
-def _markers(listed: Iterable[Entry]) -> tuple[dict[str, Corpus], list[str]]:
-    """Which folders say what corpus they are: address of the folder -> corpus."""
-    from ravdess.corpora import CORPORA
-
-    markers, notes = {}, []
-    for entry in listed:
-        if entry.name != MARKER or entry.problem or not entry.size or entry.size > 65_536:
-            continue
-        try:
-            said = json.loads(read_bytes(entry.uri))
-            markers[entry.uri.removesuffix(MARKER)] = CORPORA[said["corpus"]]
-        except (RavdessError, ValueError, TypeError, KeyError) as error:
-            notes.append(f"{entry.uri} names no corpus that is known here and is passed over: {error}")
-            continue
-        corpus = markers[entry.uri.removesuffix(MARKER)]
-        notes.append(f"{entry.uri} says that its clips are the corpus {corpus.name!r}")
-    return markers, notes
-
-
-def _corpus_of(uri: str, markers: dict[str, Corpus], default: Corpus) -> Corpus:
-    from ravdess.corpora import CORPORA
-
-    if not uri.startswith(("/", "s3:", "zip:")):  # a made clip: its address begins with its corpus
-        return CORPORA[uri.partition(":")[0]]
-    inside = [folder for folder in markers if uri.startswith(folder)]
-    return markers[max(inside, key=len)] if inside else default
-
-
-def _misplaced(kept: Iterable[Found]) -> list[str]:
+def _misplaced(clips: pa.Table) -> list[str]:
     """A note when files lie in the folder of another actor than their name says."""
-    wrong = []
-    for _, clip, entry in kept:
-        folder = entry.folder
-        if folder.lower().startswith("actor_") and folder[6:].isdigit() and int(folder[6:]) != int(clip.actor):
-            wrong.append(entry.uri)
-    if not wrong:
+    wrong = clips["source"].filter(clips[_MISPLACED])
+    if not len(wrong):
         return []
-    return [f"{len(wrong)} files lie in another actor's folder; their names are believed: {_some(wrong)}"]
-
-
-def _some(uris: Sequence[str], most: int = 3) -> str:
-    more = f" and {len(uris) - most} more" if len(uris) > most else ""
-    return ", ".join(uris[:most]) + more
-
-
-def _clips(kept: list[Found]) -> pa.Table:
-    import pyarrow as pa
-
-    kept = sorted(kept, key=lambda one: (one.clip.name, one.entry.uri))
-    columns = {
-        "clip": strings(one.clip.name for one in kept),
-        "take": strings(one.clip.take for one in kept),
-        "corpus": strings(one.corpus for one in kept),
-        **{name: strings(getattr(one.clip, name) for one in kept) for name in _TOLD},
-        "repetition": numbers((one.clip.repetition for one in kept), "b"),
-        "source": strings(one.entry.uri for one in kept),
-        "size": numbers(one.entry.size for one in kept),
-        "quick_digest": strings(one.entry.digest for one in kept),
-    }
-    order = (*CLIP_COLUMNS[: CLIP_COLUMNS.index("source_digest")], "size", "quick_digest")
-    return pa.table({name: columns[name] for name in order})
-
-
-def _rejects(rows: list[tuple[str, str, str]]) -> pa.Table:
-    staged = [(clip, source, "catalogue", reason) for clip, source, reason in sorted(rows)]
-    return table(staged, dict.fromkeys(("clip", "source", "stage", "reason"), str))
+    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    some = ", ".join(wrong.slice(0, _SHOWN).to_pylist()) + more
+    return [f"{len(wrong)} files lie in another actor's folder; their names are believed: {some}"]

@@ -7,186 +7,176 @@ One content under two names is kept twice: the publisher's own data hold such a 
 
 from __future__ import annotations
 
-import hashlib
-import io
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ravdess.corpora import columns
+from ravdess.corpora.columns import AT_ONCE, Rows, integers, mask, places, strings, truths
 from ravdess.corpora.files import SOUND, Entry, read_bytes
-from ravdess.errors import BadClip, RavdessError
+from ravdess.corpora.identity import Same
+from ravdess.errors import BadClip
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
-    from ravdess.corpora.catalogue import Found
-
-_BLOCK: Final = 4096
-_TRUSTED: Final = frozenset({"crc", "etag"})
-"""Kinds of digest that, equal beside equal sizes, prove equal content."""
-_COMPLETE: Final = frozenset({"crc", "blocks"})
-"""Kinds that equal content always shares; an entity tag also depends on how an object was uploaded."""
-_LOSSLESS: Final = frozenset({".wav", ".flac", ".aif", ".aiff"})
+_COLUMNS: Final = ("clip", "corpus", "source", "size", "quick_digest")
+_DOUBLES: Final = {"clip": strings, "source": strings, "same_as": strings, "kept": truths}
 
 
-class Double(NamedTuple):
-    """A file whose content stands elsewhere too."""
+class _Found(NamedTuple):
+    """A row of the clips: one file whose name is a clip's."""
 
+    row: int
     clip: str
-    source: str
-    same_as: str
-    kept: bool
+    corpus: str
+    entry: Entry
 
 
-def settle(found: Sequence[Found]) -> tuple[list[Found], list[tuple[str, str, str]], list[Double]]:
-    """Split into the files to keep, the ones to refuse (clip, source, reason), and what stands twice."""
-    found, rejects = _digested(found)
-    kept: list[Found] = []
-    doubles: list[Double] = []
-    for group in _groups(found, lambda one: (one.corpus, one.clip.name)):
-        if len(group) == 1:
-            kept += group
-            continue
+class Settled(NamedTuple):
+    """What is left of a table of clips.
+
+    Attributes
+    ----------
+    keep : np.ndarray [shape=(rows,), dtype=bool]
+    refused : list of (clip, source, reason)
+    doubles : pyarrow.Table
+        clip, source, same_as, kept: the files whose content stands elsewhere too, sorted by clip and source.
+    """
+
+    keep: NDArray[np.bool_]
+    refused: list[tuple[str, str, str]]
+    doubles: pa.Table
+
+
+def settle(clips: pa.Table) -> Settled:
+    """Judge the rows that share a name or a content; only these are looked at as more than columns.
+
+    Parameters
+    ----------
+    clips : pyarrow.Table
+        Sorted by clip and source; columns clip, corpus, source, size, quick_digest.
+    """
+    import numpy as np
+    import pyarrow.compute as pc
+
+    keep = np.ones(clips.num_rows, bool)
+    refused: list[tuple[str, str, str]] = []
+    doubles = Rows(_DOUBLES)
+    for group in _of_one_name(clips):
         ordered = sorted(group, key=lambda one: (one.entry.ending != ".wav", one.entry.uri))
-        if any(not _same(ordered[0].entry, one.entry) for one in ordered[1:]):
+        keep[[one.row for one in ordered]] = False
+        same = Same(ordered[0].entry)
+        if any(not same(one.entry) for one in ordered[1:]):
             ordered, damaged = _readable(ordered)
-            rejects += damaged
+            refused += damaged
         if not ordered:
             continue
         first, *others = ordered
-        different = [one for one in others if not _same(first.entry, one.entry)]
+        same = Same(first.entry)
+        different = [one for one in others if not same(one.entry)]
         if different:
             where = f"{first.entry.uri} and {different[0].entry.uri}"
             reason = f"{len(ordered)} files have this name and differ ({where}); keep the right one"
-            rejects += [(one.clip.name, one.entry.uri, reason) for one in ordered]
+            refused += [(one.clip, one.entry.uri, reason) for one in ordered]
             continue
-        kept.append(first)
-        doubles += [Double(one.clip.name, one.entry.uri, first.entry.uri, kept=False) for one in others]
-    for group in _groups(kept, lambda one: one.entry.digest):
-        if len(group) > 1 and group[0].entry.digest:
-            first, *others = sorted(group, key=lambda one: one.clip.name)
-            same = [one for one in others if _same(first.entry, one.entry)]
-            doubles += [Double(one.clip.name, one.entry.uri, first.entry.uri, kept=True) for one in same]
-    return kept, rejects, doubles
+        keep[first.row] = True
+        for one in others:
+            doubles.add(one.clip, one.entry.uri, first.entry.uri, False)
+    for first, one in _of_one_content(clips, keep):
+        doubles.add(one.clip, one.entry.uri, first.entry.uri, True)
+    table = doubles.table()
+    order = pc.sort_indices(table, sort_keys=[("clip", "ascending"), ("source", "ascending")])
+    return Settled(keep, refused, table.take(order))
 
 
-def _readable(group: Sequence[Found]) -> tuple[list[Found], list[tuple[str, str, str]]]:
+def _of_one_name(clips: pa.Table) -> Iterator[list[_Found]]:
+    """Files of one corpus that share a name, two or more."""
+    for _, same in itertools.groupby(_found(clips, _alike(clips["clip"])), lambda one: one.clip):
+        for _, group in itertools.groupby(sorted(same, key=lambda one: one.corpus), lambda one: one.corpus):
+            listed = list(group)
+            if len(listed) > 1:
+                yield listed
+
+
+def _of_one_content(clips: pa.Table, keep: NDArray[np.bool_]) -> Iterator[tuple[_Found, _Found]]:
+    """Of the kept files, those that hold the same as another, which comes first: the least name of that content."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    keys = [("quick_digest", "ascending"), ("clip", "ascending")]
+    order = integers(pc.sort_indices(clips.select(["quick_digest", "clip"]), sort_keys=keys), np.uint64).astype(
+        np.int64
+    )
+    order = order[keep[order]]
+    digests = clips["quick_digest"].take(places(order))
+    told = integers(pc.binary_length(digests.combine_chunks()), np.int32) > 0
+    twins = order[_alike(digests) & told]
+    for _, group in itertools.groupby(_found(clips, twins), lambda one: one.entry.digest):
+        first = next(group)
+        same = Same(first.entry)
+        for one in group:  # noqa: B031  # the rest of it
+            if same(one.entry):
+                yield first, one
+
+
+def _alike(values: pa.ChunkedArray) -> Any:
+    """Which of the sorted values equal a neighbour: a mask."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    alike = np.zeros(len(values), bool)
+    if len(values) > 1:
+        whole = values.combine_chunks()
+        equal = mask(pc.equal(whole.slice(0, len(whole) - 1), whole.slice(1)))
+        alike[:-1] |= equal
+        alike[1:] |= equal
+    return alike
+
+
+def _found(clips: pa.Table, which: NDArray[Any]) -> Iterator[_Found]:
+    """Some rows, by mask or by place, a few thousand at a time."""
+    import numpy as np
+
+    rows = np.flatnonzero(which) if which.dtype == bool else which.astype(np.int64)
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        columns = clips.select(_COLUMNS).take(places(some)).to_pydict().values()
+        for row, clip, corpus, *entry in zip(some.tolist(), *columns, strict=True):
+            yield _Found(row, clip, corpus, Entry(*entry))
+
+
+def _readable(group: Sequence[_Found]) -> tuple[list[_Found], list[tuple[str, str, str]]]:
     """Split files of one name into those whose sound can be read and the damaged ones (clip, source, reason)."""
     from ravdess.sound.read import read
 
-    whole: list[Found] = []
+    whole: list[_Found] = []
     damaged = []
     for one in group:
         try:
             if one.entry.ending in SOUND:
-                read(read_bytes(one.entry.uri), name=one.clip.name)
+                read(read_bytes(one.entry.uri), name=one.clip)
             whole.append(one)
         except BadClip as error:
-            damaged.append((one.clip.name, one.entry.uri, str(error)))
+            damaged.append((one.clip, one.entry.uri, str(error)))
     return whole, damaged
 
 
-def notes(doubles: Iterable[Double]) -> list[str]:
+def notes(doubles: pa.Table) -> list[str]:
     """One line for the copies that are left out, one for each content under two names (at most ten)."""
-    copies = [one for one in doubles if not one.kept]
-    twins = [one for one in doubles if one.kept]
+    import pyarrow.compute as pc
+
+    def some(kept: bool, most: int) -> Iterable[tuple[str, str]]:
+        rows = doubles.filter(doubles["kept"] if kept else pc.invert(doubles["kept"])).slice(0, most)
+        return zip(rows["source"].to_pylist(), rows["same_as"].to_pylist(), strict=True)
+
+    twins = int(pc.sum(doubles["kept"]).as_py() or 0)
+    copies = doubles.num_rows - twins
     lines = []
-    if copies:
-        example = f"{copies[0].source} is {copies[0].same_as}"
-        lines.append(f"{len(copies)} files stand twice with the same content and count once: {example}")
-    lines += [f"{one.source} has the same content as {one.same_as}; both are kept" for one in twins[:10]]
-    if len(twins) > 10:
-        lines.append(f"{len(twins) - 10} more files share their content with one of another name; all are kept")
+    for source, same_as in some(kept=False, most=1):
+        lines.append(f"{copies} files stand twice with the same content and count once: {source} is {same_as}")
+    lines += [f"{one} has the same content as {other}; both are kept" for one, other in some(kept=True, most=10)]
+    if twins > 10:
+        lines.append(f"{twins - 10} more files share their content with one of another name; all are kept")
     return lines
-
-
-def table(doubles: Iterable[Double]) -> pa.Table:
-    """The doubles as a table: clip, source, same_as, kept."""
-    return columns.table(sorted(doubles), {"clip": str, "source": str, "same_as": str, "kept": bool})
-
-
-def _groups(found: Iterable[Found], key: Callable[[Found], Any]) -> Iterator[list[Found]]:
-    for _, group in itertools.groupby(sorted(found, key=key), key):
-        yield list(group)
-
-
-def _digested(found: Sequence[Found]) -> tuple[list[Found], list[tuple[str, str, str]]]:
-    """Fill in the digests that the listing did not give. Files are opened side by side: far disks are slow."""
-    complete, rejects = list(found), []
-    bare = [place for place, one in enumerate(found) if not one.entry.digest and one.entry.size]
-    chunks = [bare[start : start + 64] for start in range(0, len(bare), 64)]
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        for digests, chunk in zip(
-            pool.map(lambda places: _digests([found[at] for at in places]), chunks), chunks, strict=True
-        ):
-            for place, digest in zip(chunk, digests, strict=True):
-                one = found[place]
-                if isinstance(digest, OSError):
-                    reason = f"cannot be read: {digest.strerror or digest}"
-                    rejects.append((one.clip.name, one.entry.uri, reason))
-                else:
-                    complete[place] = one._replace(entry=one.entry._replace(digest=digest))
-    refused = {source for _, source, _ in rejects}
-    return [one for one in complete if one.entry.uri not in refused] if refused else complete, rejects
-
-
-def _digests(chunk: Sequence[Found]) -> list[str | OSError]:
-    digests: list[str | OSError] = []
-    for one in chunk:
-        try:
-            digests.append(_digest(one.entry))
-        except OSError as error:
-            digests.append(error)
-    return digests
-
-
-def _digest(entry: Entry) -> str:
-    size = entry.size or 0
-    if entry.uri.startswith("s3://"):
-        from ravdess.corpora import s3
-
-        return s3.digest(entry.uri, size)
-    if not entry.uri.startswith("/"):  # a made clip: its address is all that it is made from
-        return entry.uri
-    with Path(entry.uri).open("rb", buffering=0) as file:
-        blocks = hashlib.blake2b(digest_size=12)
-        for start in sorted({0, size // 2, max(0, size - _BLOCK)}):
-            file.seek(start)
-            blocks.update(file.read(_BLOCK))
-    return f"blocks:{size}:{blocks.hexdigest()}"
-
-
-def _same(one: Entry, other: Entry) -> bool:
-    """Whether two files hold the same: by digests that prove it, else by their bytes, else by their samples."""
-    try:
-        if one.size == other.size:
-            kind, another = one.digest.partition(":")[0], other.digest.partition(":")[0]
-            if kind == another and kind in _TRUSTED and one.digest == other.digest:
-                return True
-            if kind == another and kind in _COMPLETE and one.digest != other.digest:
-                return False
-            if _whole(one) == _whole(other):
-                return True
-        if {one.ending, other.ending} <= _LOSSLESS and one.ending != other.ending:
-            return _samples(one) == _samples(other)
-    except (RavdessError, OSError):
-        return False
-    return False
-
-
-def _whole(entry: Entry) -> bytes:
-    return hashlib.sha256(read_bytes(entry.uri)).digest()
-
-
-def _samples(entry: Entry) -> bytes:
-    """A digest of the sound itself: rate, channels, samples."""
-    import soundfile
-
-    try:
-        samples, rate = soundfile.read(io.BytesIO(read_bytes(entry.uri)), dtype="int32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise RavdessError(str(error)) from None
-    return hashlib.sha256(f"{rate} {samples.shape}".encode() + samples.tobytes()).digest()

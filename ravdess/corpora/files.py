@@ -131,19 +131,20 @@ def _local(text: str) -> Iterator[Entry]:
             if (status.st_dev, status.st_ino) in entered:
                 continue
             entered.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as scan:
-                items = sorted(scan, key=lambda item: item.name)
+            names = sorted(os.listdir(folder))  # noqa: PTH208  # names alone: a folder may hold a hundred thousand
         except OSError as error:
             yield Entry(_text(folder), problem=f"the folder cannot be read: {error.strerror}")
             continue
         below = []
-        for item in items:
-            if _is_folder(item):
-                below.append(item.path)
-                if PurePosixPath(item.name).suffix.lower() in MEDIA:
-                    yield Entry(_text(item.path), problem="a folder, not a file")
-            else:
-                yield _local_file(item)
+        for name in names:
+            path = f"{folder.rstrip('/')}/{name}"
+            entry = _local_file(path)
+            if entry is not None:
+                yield entry
+                continue
+            below.append(path)
+            if PurePosixPath(name).suffix.lower() in MEDIA:
+                yield Entry(_text(path), problem="a folder, not a file")
         folders.extend(reversed(below))
 
 
@@ -156,23 +157,19 @@ def single(entry: Entry, source: str) -> Entry:
     return entry
 
 
-def _is_folder(item: os.DirEntry[str]) -> bool:
+def _local_file(path: str) -> Entry | None:
+    """The entry of a file; None for a folder."""
+    uri = _text(path)
     try:
-        return item.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _local_file(item: os.DirEntry[str]) -> Entry:
-    uri = _text(item.path)
-    try:
-        status = item.stat()
-    except OSError as error:
-        problem = "a broken symbolic link" if item.is_symlink() else f"cannot be read: {error.strerror}"
+        status = os.stat(path)  # noqa: PTH116  # once for each file of the corpus
+    except OSError as error:  # a link to itself, too
+        problem = "a broken symbolic link" if Path(path).is_symlink() else f"cannot be read: {error.strerror}"
         return Entry(uri, problem=problem)
+    if stat.S_ISDIR(status.st_mode):
+        return None
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
         return Entry(uri, problem="not a regular file")
-    if uri != item.path:
+    if uri != path:
         return Entry(uri, problem="its path is not UTF-8; rename it")
     return Entry(uri, status.st_size)
 

@@ -30,8 +30,11 @@ def counts(found: Catalogue) -> pa.Table:
                 files, expected = here[name, modality, channel], whole[modality, channel] if complete else None
                 if files or expected:
                     rows.append((name, modality, channel, files, expected))
-    kinds = {"corpus": str, "modality": str, "channel": str, "files": int, "expected": int}
-    return columns.table(rows, kinds)
+    text, whole_number = columns.strings, columns.numbers
+    return columns.table(
+        rows,
+        {"corpus": text, "modality": text, "channel": text, "files": whole_number, "expected": whole_number},
+    )
 
 
 def verify(found: Catalogue) -> str:

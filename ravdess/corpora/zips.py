@@ -38,7 +38,7 @@ def entries(archive: str) -> Iterator[Entry]:
     prefix = f"zip:{archive.replace('%', '%25').replace('!', '%21')}!/"
     count = Counter(member.filename for member in members)
     twice = {name for name, times in count.items() if times > 1}
-    for member in members:
+    for member in {member.filename: member for member in members}.values():  # one of two of one name
         entry = Entry(
             prefix + member.filename.rstrip("/"), member.file_size, f"crc:{member.file_size}:{member.CRC:08x}"
         )

@@ -53,7 +53,10 @@ def cut(clips: pa.Table, modality: str) -> list[pa.Table]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    rows = clips.sort_by([(name, "ascending") for name in ("corpus", "actor", "take", "clip")])
+    rows = clips.select(["row", "corpus", "actor", "take", "clip", "source", "wanted"])
+    for name in ("corpus", "actor"):  # a vocabulary cannot be sorted by
+        rows = rows.set_column(rows.schema.get_field_index(name), name, rows[name].cast(pa.string()))
+    rows = rows.sort_by([(name, "ascending") for name in ("corpus", "actor", "take", "clip")])
     groups: list[list[int]] = []
     owner = None
     for place, who in enumerate(zip(rows["corpus"].to_pylist(), rows["actor"].to_pylist(), strict=True)):
