@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ravdess.corpora import Catalogue
     from ravdess.pipeline import Summary
     from ravdess.pipeline.imports import Imported
+    from ravdess.pipeline.recorded import Recorded
     from ravdess.pipeline.shards import FrameSummary
 
 EXAMPLES = """
@@ -124,14 +125,18 @@ def main(args: argparse.Namespace) -> int:
         _merge(summary, _imports_as_json(imported))
         lines += _import_lines(imported, args.store)
     if found and measured:
-        if tables:
-            made = _featurize(args, found, tables)
-            _merge(summary, _as_json(made))
-            lines += _lines(made)
-        if frames:
-            shards = _frames(args, found, frames)
-            _merge(summary, _frames_as_json(shards))
-            lines += _frame_lines(shards, args.store)
+        from ravdess.pipeline.recorded import Recorded
+        from storage import Store
+
+        with Recorded(found, Store(args.store)) as books:
+            if tables:
+                made = _featurize(args, books, tables)
+                _merge(summary, _as_json(made))
+                lines += _lines(made)
+            if frames:
+                shards = _frames(args, books, frames)
+                _merge(summary, _frames_as_json(shards))
+                lines += _frame_lines(shards, args.store)
     terminal.close(summary, lines, as_json=args.json)
     refused = summary["rejects"] or any(made["rejects"] for made in summary["features"].values())
     return terminal.REJECTS if refused else terminal.DONE
@@ -219,21 +224,19 @@ def _asked(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in ("every_file", "retry_rejects", "time_limit", "cpus")}
 
 
-def _featurize(args: argparse.Namespace, found: Catalogue, names: list[str]) -> Summary:
+def _featurize(args: argparse.Namespace, books: Recorded, names: list[str]) -> Summary:
     from ravdess.pipeline import featurize
-    from storage import Store
 
     with _Shown("featurize", "clips") as shown:
-        return featurize(found, Store(args.store), names, begin=shown.begin, progress=shown.progress, **_asked(args))
+        return featurize(books, books.store, names, begin=shown.begin, progress=shown.progress, **_asked(args))
 
 
-def _frames(args: argparse.Namespace, found: Catalogue, names: list[str]) -> FrameSummary:
+def _frames(args: argparse.Namespace, books: Recorded, names: list[str]) -> FrameSummary:
     from ravdess.pipeline.shards import featurize_frames
-    from storage import Store
 
     with _Shown("frames", "takes") as shown:
         return featurize_frames(
-            found, Store(args.store), names, begin=shown.begin, progress=shown.progress, room=_say_room, **_asked(args)
+            books, books.store, names, begin=shown.begin, progress=shown.progress, room=_say_room, **_asked(args)
         )
 
 

@@ -104,10 +104,22 @@ class Writer:
                 if not new.any():
                     return 0
                 steps.reached("keys checked")
-                if self._commit_rows(rows.filter(pa_mask(new)), asked[new]):
+                if self._commit_rows(rows if new.all() else rows.filter(pa_mask(new)), asked[new]):
                     return int(new.sum())
                 time.sleep(random.uniform(0, 0.01 * min(attempt, 20)))  # noqa: S311  # at once, then spread out
             raise CommitFailed(f"{self._table.where}: other writers won {ATTEMPTS} times running; try again")
+
+    def missing(self, rows: pa.Table) -> pa.Table:
+        """The rows whose key the table does not hold now: what is left to do.
+
+        Parameters
+        ----------
+        rows : pyarrow.Table
+            With the key columns, and any others.
+        """
+        with self._lock:
+            self._take_up()
+            return rows.filter(pa_mask(~self._index.holds(digests(rows, self.key))))
 
     def _commit_rows(self, rows: pa.Table, keys: Digests) -> bool:
         """Place a data file and commit it at the next version; False, and no file, if that was taken (SPEC 3.2)."""

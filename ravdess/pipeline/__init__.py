@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ravdess.features import feature_set
+from ravdess.pipeline.recorded import recorded
 from ravdess.pipeline.todo import Todo
 
 if TYPE_CHECKING:
     from ravdess.corpora import Catalogue
+    from ravdess.pipeline.recorded import Recorded
     from storage import Store
 
 
@@ -56,7 +58,7 @@ class Summary:
 
 
 def featurize(
-    catalogue: Catalogue,
+    catalogue: Catalogue | Recorded,
     store: Store,
     features: Sequence[str] = ("mfcc_stats",),
     *,
@@ -71,7 +73,8 @@ def featurize(
 
     Parameters
     ----------
-    catalogue : Catalogue
+    catalogue : Catalogue or Recorded
+        `recorded` in this store already, where more is made of it than these tables.
     store : Store
     features : sequence of str
         Names of feature sets; one reading of each file serves them all.
@@ -100,7 +103,10 @@ def featurize(
         Another definition of a set stands under its name, or the store cannot be written.
     """
     sets = [feature_set(name) for name in dict.fromkeys(features)]
-    with Todo(catalogue, store, sets, every_file=every_file, retry_rejects=retry_rejects) as todo:
+    with (
+        recorded(catalogue, store) as books,
+        Todo(books, store, sets, every_file=every_file, retry_rejects=retry_rejects) as todo,
+    ):
         ray_started = False
         if len(todo):
             if begin is not None:
@@ -121,7 +127,7 @@ def featurize(
                 for one in sets
             },
             rejects=todo.rejects(),
-            notes=[*catalogue.notes, *todo.notes],
+            notes=[*books.catalogue.notes, *todo.notes],
             tried=len(todo),
             ray_started=ray_started,
         )

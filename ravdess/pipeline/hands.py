@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from ravdess.pipeline.outcomes import MOST, Outcome, outcomes
+from ravdess.pipeline.outcomes import Outcome, outcomes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 JUDGED: Final = 1.0
 """Seconds of work before its rate says anything."""
+MOST: Final = 32
+"""Clips of a portion."""
 AHEAD: Final = 2
 """Portions that a process has at a time, so that it need not wait for the next one."""
 

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
     from ravdess.features import FeatureSet, Floats
 
-MOST: Final = 32
-"""Clips after which outcomes are handed on, …"""
 SECONDS: Final = 1.0
-"""… or so many seconds."""
+"""After so long outcomes are handed on."""
 
 
 class Outcome(NamedTuple):
@@ -30,7 +28,9 @@ class Outcome(NamedTuple):
     values: tuple[Floats | Reject | None, ...]
 
 
-def outcomes(items: Iterable[dict[str, Any]], sets: Sequence[FeatureSet], time_limit: float) -> Iterator[list[Outcome]]:
+def outcomes(
+    items: Iterable[dict[str, Any]], sets: Sequence[FeatureSet], time_limit: float, *, seconds: float = SECONDS
+) -> Iterator[list[Outcome]]:
     """Extract clip by clip. A clip that outlasts the limit ends this process, whatever it does.
 
     Parameters
@@ -40,13 +40,15 @@ def outcomes(items: Iterable[dict[str, Any]], sets: Sequence[FeatureSet], time_l
     sets : sequence of FeatureSet
     time_limit : float > 0
         Seconds a clip may take.
+    seconds : float > 0
+        What is done is handed on after so long.
     """
     done: list[Outcome] = []
     handed = time.monotonic()
     for item in items:
         with limited(time_limit):
             done.append(_wanted(item, sets))
-        if len(done) == MOST or time.monotonic() - handed > SECONDS:
+        if time.monotonic() - handed > seconds:
             yield done
             done = []
             handed = time.monotonic()

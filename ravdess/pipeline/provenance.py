@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ravdess.pipeline.todo import REJECT_COLUMNS, REJECTS_MADE, reject_schema
+from ravdess.pipeline.recorded import REJECT_COLUMNS, REJECTS_MADE, reject_schema
 
 if TYPE_CHECKING:
     from ravdess.foreign.judge import Verdict

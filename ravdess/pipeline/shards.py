@@ -16,12 +16,14 @@ from ravdess.errors import NoRoom
 from ravdess.frames import INDEX_COLUMNS, FrameSet, frame_set
 from ravdess.pipeline.groups import Outcome, cut, outcomes_table, slice_type, work_through
 from ravdess.pipeline.on_ray import died, nobody_came, run
+from ravdess.pipeline.recorded import recorded
 from ravdess.pipeline.todo import Todo, clip_columns, row_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ravdess.corpora import Catalogue
+    from ravdess.pipeline.recorded import Recorded
     from storage import Shards, Store
 
 LONG: Final = 64
@@ -88,7 +90,7 @@ class FramesTodo(Todo[FrameSet]):
 
 
 def featurize_frames(
-    catalogue: Catalogue,
+    catalogue: Catalogue | Recorded,
     store: Store,
     names: Sequence[str],
     *,
@@ -125,22 +127,23 @@ def featurize_frames(
         Another definition of a set stands under its name, or the store cannot be written.
     """
     sets = [frame_set(name) for name in dict.fromkeys(names)]
-    parts = [
-        _of_modality(
-            catalogue,
-            store,
-            [one for one in sets if one.modality == modality],
-            modality=modality,
-            every_file=every_file,
-            retry_rejects=retry_rejects,
-            time_limit=time_limit,
-            cpus=cpus,
-            begin=begin,
-            room=room,
-            progress=progress,
-        )
-        for modality in dict.fromkeys(one.modality for one in sets)
-    ]
+    with recorded(catalogue, store) as books:
+        parts = [
+            _of_modality(
+                books,
+                store,
+                [one for one in sets if one.modality == modality],
+                modality=modality,
+                every_file=every_file,
+                retry_rejects=retry_rejects,
+                time_limit=time_limit,
+                cpus=cpus,
+                begin=begin,
+                room=room,
+                progress=progress,
+            )
+            for modality in dict.fromkeys(one.modality for one in sets)
+        ]
     frames = {name: made for part in parts for name, made in part.frames.items()}
     rejects = {(row["source"], row["stage"], row["reason"]): row for part in parts for row in part.rejects}
     return FrameSummary(
@@ -152,7 +155,7 @@ def featurize_frames(
 
 
 def _of_modality(
-    catalogue: Catalogue,
+    books: Recorded,
     store: Store,
     sets: Sequence[FrameSet],
     *,
@@ -165,9 +168,7 @@ def _of_modality(
     room: Callable[[Mapping[str, int], int | None], Any] | None,
     progress: Callable[[int, int], Any] | None,
 ) -> FrameSummary:
-    with FramesTodo(
-        catalogue, store, sets, modality=modality, every_file=every_file, retry_rejects=retry_rejects
-    ) as todo:
+    with FramesTodo(books, store, sets, modality=modality, every_file=every_file, retry_rejects=retry_rejects) as todo:
         if len(todo):
             from ravdess.cluster import start_ray
 
@@ -179,7 +180,7 @@ def _of_modality(
                 _check_room(store, groups, sets, time_limit, room)
             shards = {one.name: store.shards(todo.tables[one.name].name) for one in sets}
             todo.commit_all(stream(groups, sets, shards, time_limit=time_limit), progress)
-        notes = [*catalogue.notes, *todo.notes]
+        notes = [*books.catalogue.notes, *todo.notes]
         if not len(todo) + todo.done:
             kinds = {"picture": "audio-video nor video-only", "sound": "audio-only nor audio-video"}
             names = ", ".join(one.name for one in sets)

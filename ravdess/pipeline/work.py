@@ -45,7 +45,6 @@ class Extraction:
 
     def __iter__(self) -> Iterator[pa.Table]:
         import numpy as np
-        import pyarrow as pa
 
         arrived = np.zeros(self._work.num_rows, bool)
         if cluster_there():
@@ -62,9 +61,9 @@ class Extraction:
                 for batch in self._tables(hands.rest()):
                     arrived[batch["row"].to_numpy()] = True
                     yield batch
-        left = self._work.filter(pa.array(~arrived))
-        if left.num_rows:
-            yield from stream(left, self._sets, cpus=size, time_limit=self._time_limit)
+        left = np.flatnonzero(~arrived)
+        if len(left):
+            yield from stream(self._work, self._sets, cpus=size, time_limit=self._time_limit, left=left)
 
     def _ahead(self, hands: Hands) -> Iterator[pa.Table]:
         """What comes until the processes are through, or what is left is worth a Ray."""

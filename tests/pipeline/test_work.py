@@ -17,7 +17,8 @@ from ravdess.corpora import catalogue
 from ravdess.extract import Reject, extract
 from ravdess.features import FeatureSet, feature_set
 from ravdess.pipeline import work
-from ravdess.pipeline.outcomes import MOST, Outcome, outcomes_table
+from ravdess.pipeline.hands import MOST
+from ravdess.pipeline.outcomes import Outcome, outcomes_table
 from ravdess.pipeline.work import Extraction
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class Ray:
         patch.setattr(work, "start_ray", lambda cpus: 2)
         patch.setattr(work, "stream", self._stream)
 
-    def _stream(self, left: pa.Table, sets: Any, **how: Any) -> Iterator[pa.Table]:
-        self.left = left["row"].to_pylist()
+    def _stream(self, clips: pa.Table, sets: Any, *, left: Any, **how: Any) -> Iterator[pa.Table]:
+        self.left = left.tolist()
         no = Reject("worker", "by Ray")
         yield outcomes_table(sets, [Outcome(row, "", (no,) * len(sets)) for row in self.left])
 
