@@ -62,6 +62,18 @@ def test_every_clip_comes_once_with_its_own_numbers(clips: pa.Table, ray_started
             np.testing.assert_array_equal(np.float32(got["values:mfcc_stats"][row].as_py()), alone.values[0])
 
 
+def test_rounds_share_out_the_clips_that_are_left(
+    clips: pa.Table, ray_started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ravdess.pipeline.stream.ROUND", 16)
+    monkeypatch.setattr("ravdess.pipeline.stream.CHUNK", 4)
+    left = np.array([0, 3, *range(5, 47)])
+    batches = stream(clips, [MFCC], cpus=ray_started, time_limit=60, left=left)
+    rows = [row for batch in batches for row in batch["row"].to_pylist()]
+    for start in range(0, len(left), 16):  # a round ends before the next begins
+        assert sorted(rows[start : start + 16]) == left[start : start + 16].tolist()
+
+
 @pytest.mark.parametrize("act", [lambda: os._exit(1), lambda: time.sleep(600)], ids=["killed", "hung"])
 def test_a_clip_that_takes_its_worker_along_costs_one_clip(
     clips: pa.Table, ray_started: int, act: Callable[[], None]

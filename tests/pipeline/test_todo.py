@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,9 @@ from ravdess.corpora import Catalogue, catalogue, sample
 from ravdess.extract import Reject
 from ravdess.features import FeatureSet, feature_set
 from ravdess.pipeline.outcomes import Outcome, outcomes_table
+from ravdess.pipeline.recorded import Recorded
 from ravdess.pipeline.todo import Todo, count_rejects
-from storage import Store
+from storage import Store, Table
 from storage.errors import StorageError
 
 MFCC = feature_set("mfcc_stats")
@@ -163,3 +165,49 @@ def test_rejects_are_counted_by_clip_not_by_set(found: Catalogue, tmp_path: Path
     with Todo(found, Store(tmp_path), [MFCC, OTHER]) as todo:
         batch = pa.concat_tables([outcomes(todo, [0, 1], Reject("read", "x")), outcomes(todo, [2])])
         assert count_rejects(batch, todo.sets) == 2
+
+
+def test_a_catalogue_is_recorded_and_its_rejects_are_read_once(
+    found: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def noting(what: str, true: Callable[..., Any]) -> Callable[..., Any]:
+        def note(table: Table, *arguments: Any, **options: Any) -> Any:
+            asked.append((what, table.name))
+            return true(table, *arguments, **options)
+
+        return note
+
+    store = Store(tmp_path)
+    with Recorded(found, store) as books, Todo(books, store, [MFCC]) as todo:
+        todo.commit([outcomes(todo, [0], Reject("read", "truncated"))])
+    for what in ("open", "read"):
+        monkeypatch.setattr(Table, what, noting(what, getattr(Table, what)))
+    with Recorded(found, store) as books:
+        for one in (MFCC, OTHER):
+            with Todo(books, store, [one]) as todo:
+                assert (len(todo), todo.rejected(one), len(todo.rejects())) == (7, 1, 1)
+    assert [asked.count((what, "rejects")) for what in ("open", "read")] == [1, 1]
+    assert asked.count(("open", "clips")) == 1
+
+
+def test_a_reject_of_one_part_is_known_to_the_next(found: Catalogue, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with Recorded(found, store) as books:
+        with Todo(books, store, [MFCC]) as todo:
+            todo.commit([outcomes(todo, [3], Reject("read", "truncated"))])
+        with Todo(books, store, [OTHER]) as todo:
+            assert (len(todo), todo.rejected(OTHER)) == (7, 1)
+
+
+def test_much_is_committed_at_once_and_little_in_time(
+    found: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Store(tmp_path).table("features/mfcc_stats")
+    with Todo(found, Store(tmp_path), [MFCC]) as todo:
+        todo.commit_all(outcomes(todo, [row]) for row in range(4))
+        assert table.version() == 1
+        monkeypatch.setattr("ravdess.pipeline.todo.COMMIT_BYTES", 2 * outcomes(todo, [4]).nbytes)
+        todo.commit_all(outcomes(todo, [row]) for row in range(4, 8))
+        assert (table.version(), table.count()) == (3, 8)

@@ -76,6 +76,13 @@ class TestTable:
         with pytest.raises(NotFound, match=r"lack the key columns \['take'\]"):
             table.missing(asked.select(["more"]))
 
+    def test_a_writer_knows_what_others_added_meanwhile(self, table: Table) -> None:
+        with opened(table) as one, opened(table) as other:
+            one.append(rows(["a"]))
+            other.append(rows(["b"]))
+            asked = pa.table({"take": ["a", "b", "c"], "more": [1, 2, 3]})
+            assert one.missing(asked).to_pydict() == {"take": ["c"], "more": [3]}
+
     def test_a_table_never_changes_its_meaning(self, table: Table) -> None:
         opened(table, "1").close()
         assert table.fingerprint() == "1"
