@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ravdess.clips import MODALITIES
-from ravdess.corpora.columns import Rows, integers, numbers, places, small, strings, truths, words
+from ravdess.corpora.columns import Column, Rows, integers, numbers, places, small, strings, truths, words
 from ravdess.corpora.files import SOUND, VIDEO, Entry, fitting
 from ravdess.corpora.identity import quick_digests
 from ravdess.corpora.listing import MARKER, Listing
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ravdess.corpora import ClipName, Corpus
 
 PREFERRED: Final = {"sound": ("audio-only", "audio-video"), "picture": ("audio-video", "video-only")}
-_CLIPS: Final = {
+_CLIPS: Final[dict[str, Column]] = {
     "clip": strings,
     "take": strings,
     **dict.fromkeys(("corpus", "actor", "gender", "channel", "emotion", "intensity", "statement"), words),
@@ -34,7 +34,7 @@ _CLIPS: Final = {
 }
 _MISPLACED: Final = "misplaced"
 _SHOWN: Final = 3
-_REJECTS: Final = dict.fromkeys(("clip", "source", "stage", "reason"), strings)
+_REJECTS: Final[dict[str, Column]] = dict.fromkeys(("clip", "source", "stage", "reason"), strings)
 
 __all__ = ["MARKER", "PREFERRED", "Catalogue", "catalogue", "choose"]
 

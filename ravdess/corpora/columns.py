@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+Column = Callable[[Iterable[Any]], Any]
+"""What makes a column of values."""
+
 AT_ONCE: Final = 4096
 """Rows that stand as Python values at a time: columns take a tenth of their memory."""
 
@@ -97,13 +100,13 @@ class Rows:
         Name -> `strings`, `words`, `numbers`, `small` or `truths`.
     """
 
-    def __init__(self, columns: Mapping[str, Callable[[Iterable[Any]], pa.Array]]) -> None:
+    def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = columns
         self._waiting: list[tuple[Any, ...]] = []
         self._pieces: list[pa.Table] = []
 
     def __len__(self) -> int:
-        return len(self._waiting) + sum(piece.num_rows for piece in self._pieces)
+        return len(self._waiting) + sum(map(len, self._pieces))
 
     def add(self, *row: Any) -> None:
         """Put a row's values at the end, in the order of the columns."""
@@ -132,7 +135,7 @@ class Rows:
         return pa.table({name: make(values) for (name, make), values in pairs})
 
 
-def table(rows: Iterable[tuple[Any, ...]], columns: Mapping[str, Callable[[Iterable[Any]], pa.Array]]) -> pa.Table:
+def table(rows: Iterable[tuple[Any, ...]], columns: Mapping[str, Column]) -> pa.Table:
     """Rows as a table, in the order of `columns`."""
     made = Rows(columns)
     for row in rows:

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ravdess.corpora.columns import AT_ONCE, Rows, integers, mask, places, strings, truths
+from ravdess.corpora.columns import AT_ONCE, Column, Rows, integers, mask, places, strings, truths
 from ravdess.corpora.files import SOUND, Entry, read_bytes
 from ravdess.corpora.identity import Same
 from ravdess.errors import BadClip
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COLUMNS: Final = ("clip", "corpus", "source", "size", "quick_digest")
-_DOUBLES: Final = {"clip": strings, "source": strings, "same_as": strings, "kept": truths}
+_DOUBLES: Final[dict[str, Column]] = {"clip": strings, "source": strings, "same_as": strings, "kept": truths}
 
 
 class _Found(NamedTuple):

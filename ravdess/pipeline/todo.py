@@ -260,11 +260,11 @@ def row_schema(columns: Sequence[str], between: Sequence[tuple[str, Any]] = ()) 
     return pa.schema([*clip, *between, *((name, pa.float32()) for name in columns)])
 
 
-def _where(mask: pa.ChunkedArray, *tables: pa.Table) -> list[pa.Table]:
-    """The rows of the tables where the mask is true; the tables themselves where all of it is."""
+def _where(mask: pa.ChunkedArray, clips: pa.Table, batch: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The rows of both where the mask is true; both as they are where all of it is."""
     import pyarrow.compute as pc
 
-    return list(tables) if pc.all(mask).as_py() else [table.filter(mask) for table in tables]
+    return (clips, batch) if pc.all(mask).as_py() else (clips.filter(mask), batch.filter(mask))
 
 
 def _rows(clips: pa.Table, batch: pa.Table, one: One) -> pa.Table:
