@@ -15,8 +15,8 @@ COURSE = Course(
     network=network.build,
     views=WINDOWS,
     space={**network.SPACE, **HEARD_SPACE, **SPACE},
-    defaults={"epochs": 60, **network.DEFAULTS, **HEARD, **DEFAULTS, "learning_rate": 3e-3},
-    stages=(5, 15, 40, 60),
+    defaults={"epochs": 40, **network.DEFAULTS, **HEARD, **DEFAULTS, "learning_rate": 3e-3},
+    stages=(5, 15, 40),
 )
 
 FAMILIES.register(COURSE.family(refuse_pictures))
