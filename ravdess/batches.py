@@ -180,7 +180,7 @@ class _Memory:
         except IndexError:
             raw = np.empty(self._size + ALIGNED, np.uint8)
             store = raw[-raw.ctypes.data % ALIGNED :][: self._size]
-        lent = np.frombuffer(memoryview(store), np.uint8, math.prod(shape))  # every view of it holds it, not `store`
+        lent = np.frombuffer(store.data, np.uint8, math.prod(shape))  # every view of it holds it, not `store`
         weakref.finalize(lent, self._free.append, store).atexit = False
         return lent.reshape(shape)
 
