@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -471,15 +470,6 @@ def test_what_was_fetched_is_catalogued_as_it_is(server: Zenodo, folder: Path) -
 
 
 # the job itself
-
-
-def test_help_comes_at_once_and_shows_examples() -> None:
-    before = os.times()
-    shown = subprocess.run([sys.executable, JOB, "--help"], capture_output=True, text=True, check=True).stdout
-    assert "examples:" in shown
-    assert "--sample" in shown
-    after = os.times()
-    assert after.children_user + after.children_system - before.children_user - before.children_system < 1.0
 
 
 def test_the_made_corpus_as_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

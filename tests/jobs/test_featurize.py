@@ -36,15 +36,6 @@ def rows(store: Path, name: str = "mfcc_stats") -> pd.DataFrame:
     return pd.read_parquet(store / "features" / name).sort_values("take", ignore_index=True)
 
 
-def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-X", "importtime", JOB, "--help"], capture_output=True, text=True, check=True
-    )
-    assert "examples:" in ran.stdout
-    loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
-    assert not loaded & {"numpy", "pandas", "pyarrow", "ray", "deltalake", "scipy", "tensorflow"}
-
-
 def test_wrong_usage_and_absent_sources_are_said() -> None:
     ran = subprocess.run([sys.executable, JOB, "--nonsense"], capture_output=True, text=True, check=False)
     assert ran.returncode == 2

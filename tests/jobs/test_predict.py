@@ -32,15 +32,6 @@ def ask(*arguments: str | Path, status: int = 0, stdin: bytes | None = None) -> 
     return summary
 
 
-def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-X", "importtime", JOB, "--help"], capture_output=True, text=True, check=True
-    )
-    assert "examples:" in ran.stdout
-    loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
-    assert not loaded & {"numpy", "pandas", "pyarrow", "ray", "deltalake", "sklearn", "tensorflow"}
-
-
 def test_clips_of_an_unseen_actor_get_the_runs_out_of_fold_predictions(
     made_store: Path, made_clips: list[Path], tmp_path: Path
 ) -> None:

@@ -14,15 +14,6 @@ import pytest
 from tests.serve.serving import JOB, running
 
 
-def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-X", "importtime", JOB, "--help"], capture_output=True, text=True, check=True
-    )
-    assert "examples:" in ran.stdout
-    loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
-    assert not loaded & {"numpy", "fastapi", "starlette", "uvicorn", "sklearn", "cv2", "tensorflow"}
-
-
 def test_the_page_says_what_predict_says_and_stops_at_an_interrupt(made_store: Path, made_clips: list[Path]) -> None:
     predict = Path(JOB).with_name("predict.py")
     ran = subprocess.run(

@@ -44,15 +44,6 @@ def fill(store: Path, table: pd.DataFrame | None = None) -> Path:
     return store
 
 
-def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-X", "importtime", JOB, "--help"], capture_output=True, text=True, check=True
-    )
-    assert "examples:" in ran.stdout
-    loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
-    assert not loaded & {"numpy", "pandas", "pyarrow", "ray", "deltalake", "sklearn", "tensorflow"}
-
-
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import runpy
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -233,15 +232,6 @@ def test_the_job_loads_neither_ray_nor_tensorflow(shelf: Store, out: Path, whole
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.strip().endswith("[]")
     assert Path(json.loads(ran.stdout)["path"]).read_text() == whole
-
-
-def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-X", "importtime", JOB, "--help"], capture_output=True, text=True, check=True
-    )
-    loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
-    assert not loaded & {"numpy", "pandas", "pyarrow", "deltalake", "ray"}
-    assert "arguments" in runpy.run_path(str(JOB))
 
 
 def test_a_png_is_read_back_as_it_was() -> None:
