@@ -5,6 +5,14 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+
+def real_files(data: Path) -> list[bytes]:
+    """A few real ones of each kind: FLAC, WAV and MP4."""
+    folder = data / "ravdess"
+    paths = [*sorted(folder.glob("speech/*/*.flac"))[:3], *sorted(folder.glob("originals/*.wav"))[:2]]
+    return [path.read_bytes() for path in (*paths, *sorted(folder.glob("video/*/*.mp4"))[:2])]
 
 
 def mutated(files: Sequence[bytes], count: int, *, seed: int = 0) -> Iterator[bytes]:

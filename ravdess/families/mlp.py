@@ -1,4 +1,4 @@
-"""A small dense network in Keras 3: batch normalisation, dropout, label smoothing, AdamW.
+"""A small dense network, trained by Keras 3 (batch normalisation, dropout, label smoothing, AdamW), kept as arrays.
 
 It draws everything at random (weights, dropout, order of rows) from its own seed, never from a global one, and its
 layers carry fixed names. So a process may build many, in any order, and each comes out the same. The learning rate
@@ -27,6 +27,7 @@ from ravdess.families.common import (
     whole,
     write_about,
 )
+from ravdess.families.dense import Dense
 from ravdess.families.keras_file import load_keras
 from ravdess.families.space import Choice, Integer, Params, Real, Space
 
@@ -57,8 +58,8 @@ DEFAULTS: Final[Params] = {
     "batch_size": 64,
 }
 STAGES: Final = (10, 20, 30, 40, 60, 80)
-MODEL: Final = "model.keras"
-_CHUNK: Final = 8192
+OLD: Final = "model.keras"
+"""As networks were kept before they were arrays; still read."""
 _LAYERS: Final = frozenset({"Functional", "InputLayer", "Dense", "BatchNormalization", "Activation", "Dropout"})
 """All that `_network` is made of; a saved file that names anything else is refused before Keras sees it."""
 
@@ -71,8 +72,7 @@ class Network:
     def __init__(self, params: Params, seed: int = 0, threads: int = 1) -> None:
         self.params = settle(NAME, SPACE, DEFAULTS, params)
         self.seed, self.threads = seed, threads
-        self._model: Any = None
-        self._stages: list[list[NDArray[np.float32]]] = []
+        self._stages: list[Dense] = []
 
     def fit(self, X: Floats, y: Labels, sample_weight: NDArray[np.float64] | None = None) -> Network:
         tf, keras = tensorflow(self.threads, onednn=False)
@@ -108,35 +108,25 @@ class Network:
                 order = rng.permutation(n)[: n // batch * batch].astype(np.int32)
                 train(tf.constant(order.reshape(-1, batch)))
                 if passed in stages:
-                    self._stages.append([np.array(weight) for weight in model.get_weights()])
-        self._model = model
+                    self._stages.append(Dense.of(model))
         return self
 
+    @property
+    def dense(self) -> Dense:
+        """The network as it is after its last stage."""
+        return self._stages[-1]
+
     def predict_proba(self, X: Floats) -> NDArray[np.float64]:
-        tf, _ = tensorflow(self.threads, onednn=False)
-        with tf.device("CPU:0"):
-            logits = [
-                self._model(tf.constant(X[start : start + _CHUNK], dtype=tf.float32), training=False).numpy()
-                for start in range(0, max(len(X), 1), _CHUNK)
-            ]
-        scores = np.concatenate(logits).astype(np.float64)
-        return softmax(scores)
+        return softmax(self.dense.logits(X))
 
     def staged_predict_proba(self, X: Floats) -> Iterator[NDArray[np.float64]]:
         """As of each stage. A network that was loaded has its last stage only."""
-        whole = self._model.get_weights()
-        for weights in self._stages[:-1]:
-            self._model.set_weights(weights)
-            try:
-                probabilities = self.predict_proba(X)
-            finally:
-                self._model.set_weights(whole)
-            yield probabilities
-        yield self.predict_proba(X)
+        for stage in self._stages:
+            yield softmax(stage.logits(X))
 
     def save(self, folder: Path) -> None:
         write_about(folder, NAME, self.classes_, self.params, seed=self.seed)
-        self._model.save(folder / MODEL)
+        self.dense.save(folder)
 
 
 def _network(keras: Any, columns: int, classes: int, params: Params, seed: int) -> Any:
@@ -188,13 +178,17 @@ def load(folder: Path) -> Network:
     about = read_about(folder, NAME)
     network = Network(about["params"], about.get("seed", 0))
     network.classes_ = np.array(about["classes"], dtype=np.str_)
-    path = folder / MODEL
-    _, keras = tensorflow(network.threads, onednn=False)
-    model = load_keras(keras, path, _LAYERS, NAME)
-    if model.output_shape != (None, len(network.classes_)):
-        raise BadBundle(f"{path} gives shape {model.output_shape}, expected {len(network.classes_)} classes")
-    network._model = model
+    dense = _of_keras(folder / OLD, network.threads) if (folder / OLD).exists() else Dense.load(folder)
+    if dense.classes != len(network.classes_):
+        raise BadBundle(f"{folder} gives {dense.classes} numbers, expected {len(network.classes_)} classes")
+    network._stages = [dense]
     return network
+
+
+def _of_keras(path: Path, threads: int) -> Dense:
+    """Of a file that an earlier version of the project wrote."""
+    _, keras = tensorflow(threads, onednn=False)
+    return Dense.of(load_keras(keras, path, _LAYERS, NAME))
 
 
 FAMILIES.register(Family(NAME, SPACE, DEFAULTS, build, load, "epochs", STAGES))

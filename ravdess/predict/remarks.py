@@ -57,17 +57,22 @@ def music(y: NDArray[np.float32], sr: int) -> str:
     10.1109/ICASSP.1996.543290; Scheirer & Slaney 1997, doi 10.1109/ICASSP.1997.596192): speech stops at every closed
     consonant, held tones do not. Music with sharp beats passes unseen, and a drawn-out sung vowel may be called music.
     """
-    level = np.sqrt(_powers(y, sr))
-    around = round(1 / _FRAME)
-    if len(level) < around:
-        return ""
-    mean = np.convolve(np.pad(level, around // 2, mode="reflect"), np.ones(around) / around, mode="same")
-    mean = mean[around // 2 : around // 2 + len(level)]
-    heard = level > level.max() * 10 ** (-40 / 20)
-    low = float(np.mean(level[heard] < 0.5 * mean[heard])) if heard.any() else 1.0
+    low = soft(y, sr)
     if low < EVEN:
         return f"like music, a tone or noise: it never pauses ({low:.0%} of it is soft, of speech more than {EVEN:.0%})"
     return ""
+
+
+def soft(y: NDArray[np.float32], sr: int) -> float:
+    """The share of frames that `music` counts, 0 ... 1; 1 for sound of less than a second."""
+    level = np.sqrt(_powers(y, sr))
+    around = round(1 / _FRAME)
+    if len(level) < around:
+        return 1.0
+    mean = np.convolve(np.pad(level, around // 2, mode="reflect"), np.ones(around) / around, mode="same")
+    mean = mean[around // 2 : around // 2 + len(level)]
+    heard = level > level.max() * 10 ** (-40 / 20)
+    return float(np.mean(level[heard] < 0.5 * mean[heard])) if heard.any() else 1.0
 
 
 def _powers(y: NDArray[np.float32], sr: int) -> NDArray[np.float64]:

@@ -109,10 +109,10 @@ def _rejects(store: Shelf) -> Raw:
     for (stage, reason), some in rejects.groupby(["stage", "reason"]):
         names = sorted(set(some["clip"].astype(str)))
         more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
-        rows.append([reason, stage, len(some), ", ".join(names[:NAMES]) + more])
+        rows.append([reason, stage, some["source"].nunique(), ", ".join(names[:NAMES]) + more])
     rows.sort(key=lambda row: (-int(str(row[2])), str(row[0])))
     left = f" The {REASONS} most frequent of {len(rows)} reasons." if len(rows) > REASONS else ""
-    caption = f"{len(rejects):,} files were rejected, by reason.{left}"
+    caption = f"{rejects['source'].nunique():,} files were rejected, by reason.{left}"
     return table(caption, ["reason", "stage", "files", "clips"], rows[:REASONS], numbers=(2,))
 
 

@@ -116,7 +116,7 @@ def decode(data: bytes, demuxer: str, *, longest: float, rates: range) -> tuple[
     except (av.error.FFmpegError, ValueError, OverflowError) as error:
         if isinstance(error, BadClip):
             raise
-        raise BadClip(f"broken or truncated video file: {error}") from error
+        raise BadClip(f"broken or truncated video file: {getattr(error, 'strerror', None) or error}") from error
     if held < promised - SLACK:
         raise BadClip(f"truncated: it promises {promised:.2f} s, but breaks off after {held:.2f} s")
     y = np.concatenate(blocks) if blocks else np.empty(0, np.float32)

@@ -35,6 +35,65 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def old(saved: Path) -> Path:
+    """As networks were kept before they were arrays: a Keras file."""
+    import keras
+
+    from ravdess.families.mlp import DEFAULTS, _network
+
+    (saved / "model.npz").unlink()
+    model = _network(keras, 6, 3, {**DEFAULTS, **QUICK}, 0)
+    rng = np.random.default_rng(5)  # a normalisation that has seen something
+    model.set_weights(
+        [
+            rng.normal(0, 0.1, one.shape) if one.ndim > 1 else rng.uniform(0.5, 2, one.shape)
+            for one in model.get_weights()
+        ]
+    )
+    model.save(saved / "model.keras")
+    return saved
+
+
+def test_a_keras_file_of_an_earlier_version_answers_as_keras_does(old: Path) -> None:
+    import keras
+
+    X, _ = rows()
+    logits = np.array(keras.saving.load_model(old / "model.keras", compile=False)(X, training=False), np.float64)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    loaded = family("mlp").load(old)
+    assert np.abs(loaded.predict_proba(X) - expected).max() < 1e-5
+    (old / "model.keras").unlink()
+    loaded.save(old)
+    assert np.array_equal(family("mlp").load(old).predict_proba(X), loaded.predict_proba(X))
+
+
+def test_it_answers_without_tensorflow(saved: Path) -> None:
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from ravdess.families import family;"
+        f"family('mlp').load(Path({str(saved)!r})).predict_proba(np.ones((2, 6), 'f4')); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"tensorflow", "keras", "sklearn", "scipy"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kernel_1": np.zeros((5, 3), np.float32)},
+        {"scale_0": np.full(128, np.nan)},
+        {"shift_0": np.array([object()])},
+        {"kernel_0": np.zeros((6, 128), np.complex64)},
+    ],
+)
+def test_arrays_that_make_no_network_are_refused(saved: Path, change: dict[str, Any]) -> None:
+    with np.load(saved / "model.npz") as file:
+        arrays = dict(file)
+    np.savez(saved / "model.npz", **{**arrays, **change})
+    with pytest.raises(BadBundle, match=r"do not fit together|cannot be read"):
+        family("mlp").load(saved)
+
+
 def rewrite(path: Path, change: Callable[[Any], Any], **more: bytes) -> None:
     """Rewrite the configuration inside a `.keras` file, and add members."""
     with zipfile.ZipFile(path) as file:
@@ -45,13 +104,13 @@ def rewrite(path: Path, change: Callable[[Any], Any], **more: bytes) -> None:
             file.writestr(name, data)
 
 
-def test_a_lambda_is_refused(saved: Path) -> None:
+def test_a_lambda_is_refused(old: Path) -> None:
     import keras
 
     inputs = keras.Input((6,))
-    keras.Model(inputs, keras.layers.Lambda(lambda x: x[:, :3])(inputs)).save(saved / "model.keras")
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x[:, :3])(inputs)).save(old / "model.keras")
     with pytest.raises(BadBundle, match=r"names .*'Lambda'.* not loaded"):
-        family("mlp").load(saved)
+        family("mlp").load(old)
 
 
 @pytest.mark.parametrize(
@@ -64,20 +123,20 @@ def test_a_lambda_is_refused(saved: Path) -> None:
         {"class_name": ["Dense"], "config": {}},
     ],
 )
-def test_a_foreign_class_is_refused_wherever_it_stands(saved: Path, foreign: dict[str, Any]) -> None:
+def test_a_foreign_class_is_refused_wherever_it_stands(old: Path, foreign: dict[str, Any]) -> None:
     def change(config: Any) -> Any:
         config["config"]["layers"][1]["config"]["noise_shape"] = [foreign]
         return config
 
-    rewrite(saved / "model.keras", change)
+    rewrite(old / "model.keras", change)
     with pytest.raises(BadBundle, match="which no mlp is made of"):
-        family("mlp").load(saved)
+        family("mlp").load(old)
 
 
-def test_a_member_that_keras_does_not_write_is_refused(saved: Path) -> None:
-    rewrite(saved / "model.keras", lambda config: config, **{"assets/../../evil": b"x"})
+def test_a_member_that_keras_does_not_write_is_refused(old: Path) -> None:
+    rewrite(old / "model.keras", lambda config: config, **{"assets/../../evil": b"x"})
     with pytest.raises(BadBundle, match="unexpected members"):
-        family("mlp").load(saved)
+        family("mlp").load(old)
 
 
 def test_another_number_of_classes_is_refused(saved: Path) -> None:

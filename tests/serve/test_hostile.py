@@ -14,7 +14,7 @@ import pytest
 from ravdess.bundle import Bundle
 from ravdess.clips import Clip
 from ravdess.corpora import sample
-from tests.mutations import mutated
+from tests.mutations import mutated, real_files
 from tests.serve.serving import running
 
 
@@ -57,9 +57,6 @@ def test_damaged_made_files_cost_only_themselves(bundle: Bundle, made_clips: lis
 
 @pytest.mark.data
 def test_damaged_real_files_cost_only_themselves(bundle: Bundle, real_data: Path, tmp_path: Path) -> None:
-    folder = real_data / "ravdess"
-    paths = [*sorted(folder.glob("speech/*/*.flac"))[:3], *sorted(folder.glob("originals/*.wav"))[:2]]
-    paths += sorted(folder.glob("video/*/*.mp4"))[:2]
-    kinds = through_the_page(bundle, [path.read_bytes() for path in paths], 200, tmp_path)
+    kinds = through_the_page(bundle, real_files(real_data), 200, tmp_path)
     assert kinds["answers"] >= 20
     assert kinds["refused"] >= 80
