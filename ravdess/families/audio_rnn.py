@@ -17,6 +17,7 @@ COURSE = Course(
     space={**network.SPACE, **HEARD_SPACE, **SPACE},
     defaults={"epochs": 40, **network.DEFAULTS, **HEARD, **DEFAULTS, "learning_rate": 3e-3},
     stages=(5, 15, 40),
+    work=900.0,
 )
 
 FAMILIES.register(COURSE.family(refuse_pictures))
