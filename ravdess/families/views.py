@@ -97,8 +97,7 @@ SEQUENCES: Final = Views(
 def merged(take: Pictures, step: int) -> Floats:
     """Means of `step` frames of sound at a time [shape=(n // step, bands)]; of fewer frames, the mean of all."""
     bands = take[:, :, 0, 0]
-    if len(bands) < step:
-        return bands.mean(axis=0, dtype=np.float32, keepdims=True)
+    step = min(step, len(bands))
     parts = bands[: len(bands) // step * step].astype(np.float32).reshape(-1, step, bands.shape[1])
     means: Floats = parts.sum(axis=1) / np.float32(step)
     return means
