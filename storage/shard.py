@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+=-]*-[0-9a-f]{16}\.npy")
 _LONGEST_HEADER: Final = 4096
-_SMALL: Final = 8192
+_SMALL: Final = 16_384
 """Bytes of a frame up to which two copies of many cost less than one call for each."""
 
 

@@ -52,6 +52,7 @@ def test_a_gather_gives_each_frame_that_was_asked_for(
     takes: Takes, parts: list[Any], held: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.takes.HELD", 10**6 if held else 0)
+    monkeypatch.setattr("storage.shard._SMALL", 10**6 if held else 0)
     monkeypatch.setattr("storage.takes.RESIDENT", 5000)
     monkeypatch.setattr("storage.takes.OPEN", 2)
     every = np.concatenate(parts[::-1])
