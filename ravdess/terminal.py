@@ -104,6 +104,8 @@ class Progress:
                 file=self._stream,
                 dynamic_ncols=True,
             )
+            if self._left is not None:
+                self._bar.set_postfix_str(f"about {duration(self._left)} left")
         else:
             self._say()
         return self

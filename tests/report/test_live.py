@@ -93,9 +93,15 @@ def test_progress_says_time_left_and_every_line(tty: bool) -> None:
             return tty
 
     stream = Stream()
-    with terminal.Progress("random", total=8, unit="trials", every=0.0, stream=stream) as progress:
+    with terminal.Progress("random", total=8, unit="trials", every=0, stream=stream, left=7300) as progress:
         progress.update(3, note="30 fits", left=130.0, details=["svm 3/8 best inner UAR 0.462 ± 0.013", "xgboost 0/8"])
     said = stream.getvalue()
-    for words in ("about 2 min 10 s left", "30 fits", "svm 3/8 best inner UAR 0.462 ± 0.013", "xgboost 0/8"):
+    for words in (
+        "about 2 h 01 min left",
+        "about 2 min 10 s left",
+        "30 fits",
+        "svm 3/8 best inner UAR 0.462 ± 0.013",
+        "xgboost 0/8",
+    ):
         assert words in said
     assert not re.search(r"<\s*\d\d:\d\d", said)  # one estimate of the time left, not two
