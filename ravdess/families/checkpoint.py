@@ -72,14 +72,21 @@ class Checkpoint:
         now = time.monotonic()
         self._due = now + max(self._every, 20 * (now - began))
 
-    def read(self) -> tuple[int, list[NDArray[Any]], list[list[NDArray[Any]]]] | None:
-        """What was kept; None when there is nothing, or nothing whole."""
+    def read(
+        self, like: Sequence[Any] | None = None
+    ) -> tuple[int, list[NDArray[Any]], list[list[NDArray[Any]]]] | None:
+        """What was kept; None when there is nothing, nothing whole, or a state of other shapes than `like`.
+
+        A network may have changed under its name since the training was killed.
+        """
         if self._scratch is None or not self._scratch.exists(self._name):
             return None
         try:
             with np.load(io.BytesIO(self._scratch.read(self._name)), allow_pickle=False) as kept:
                 done, size, stages, each = kept["done"].tolist()
                 state = [kept[f"s{at}"] for at in range(size)]
+                if like is not None and [tuple(one.shape) for one in like] != [one.shape for one in state]:
+                    return None
                 return done, state, [[kept[f"t{stage}_{at}"] for at in range(each)] for stage in range(stages)]
         except Exception:  # a damaged state is no state: the fit begins anew
             return None

@@ -206,7 +206,7 @@ class Network:
         course = self._course
         epochs, frozen = whole(self.params, "epochs"), int(number(self.params, "frozen")) if course.freeze else 0
         stages, done, self._stages = reached(course.stages, epochs), 0, []
-        if (kept := self.kept.read()) is not None:
+        if (kept := self.kept.read(optimiser.state)) is not None:
             done, state, self._stages = kept
             for variable, value in zip(optimiser.state, state, strict=True):
                 variable.assign(value)

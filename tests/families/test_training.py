@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,6 +105,9 @@ def test_another_fit_never_takes_up_a_state_and_a_damaged_one_is_none() -> None:
     assert kept.read() is None
     scratch.files["x.npz"] = b"PK\x03\x04 cut"
     assert kept.read() is None
+    kept.write(7, [SimpleNamespace(numpy=lambda: np.zeros((2, 3)))], [])
+    assert (kept.read([np.zeros((2, 3))]) or [0])[0] == 7
+    assert kept.read([np.zeros((3, 2))]) is None, "the network has changed under its name"
 
 
 def test_the_learning_rate_depends_on_the_epoch_alone() -> None:
