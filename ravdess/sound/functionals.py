@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -42,10 +41,15 @@ def describe(tracks: Floats, statistics: Sequence[str]) -> Floats:
         elif statistic == "trend":
             said[:, at] = np.einsum("ct,t->c", tracks, _line(size))
     places = _places(tuple(statistics), size)
-    if len(places.columns):
-        ordered = np.sort(tracks, axis=1)
-        below = ordered[:, places.below]
-        said[:, places.columns] = below + places.share * (ordered[:, places.above] - below)
+    if len(places.share):
+        ordered = tracks.copy()
+        ordered.sort(axis=1)
+        centiles = ordered.take(places.below, axis=1)
+        rest = ordered.take(places.above, axis=1)
+        rest -= centiles
+        rest *= places.share
+        centiles += rest
+        said[:, places.columns] = centiles
     return said.ravel()
 
 
@@ -78,7 +82,7 @@ def names(tracks: Sequence[str], statistics: Sequence[str]) -> tuple[str, ...]:
 class _Places(NamedTuple):
     """Where the percentiles among `statistics` lie among the values in order."""
 
-    columns: NDArray[np.intp]
+    columns: slice | list[int]
     below: NDArray[np.intp]
     above: NDArray[np.intp]
     share: Floats
@@ -90,7 +94,9 @@ def _places(statistics: tuple[str, ...], size: int) -> _Places:
     place = np.array([int(statistics[at][1:]) / 100 * (size - 1) for at in columns])
     below = place.astype(np.intp)
     share = (place - below).astype(np.float32)
-    return _Places(np.array(columns, np.intp), below, np.minimum(below + 1, size - 1), share)
+    adjacent = columns == list(range(columns[0], columns[0] + len(columns))) if columns else False
+    at = slice(columns[0], columns[-1] + 1) if adjacent else columns
+    return _Places(at, below, np.minimum(below + 1, size - 1), share)
 
 
 @lru_cache(maxsize=256)
@@ -126,8 +132,13 @@ def change(tracks: Floats, rate: float) -> Floats:
 
 def parts(tracks: Floats, count: int) -> Floats:
     """The mean of each track over each of `count` equal parts of its time [shape=(c, count)]; t >= count."""
-    edges = [part * tracks.shape[1] // count for part in range(count + 1)]
-    sizes = [stop - start for start, stop in pairwise(edges)]
-    sums: Floats = np.add.reduceat(tracks, edges[:-1], axis=1)
-    means: Floats = sums / np.array(sizes, np.float32)
+    starts, sizes = _equal_parts(tracks.shape[1], count)
+    means: Floats = np.add.reduceat(tracks, starts, axis=1)
+    means /= sizes
     return means
+
+
+@lru_cache(maxsize=1024)
+def _equal_parts(size: int, count: int) -> tuple[NDArray[np.intp], Floats]:
+    edges = np.arange(count + 1) * size // count
+    return edges[:-1], np.diff(edges).astype(np.float32)

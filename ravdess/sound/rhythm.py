@@ -96,13 +96,11 @@ def modulation(tracks: Floats, rate: float) -> Floats:
     from scipy.fft import rfft
 
     count, size = tracks.shape
-    points = max(512, 1 << (size - 1).bit_length())
     moving = tracks - np.add.reduce(tracks, axis=1, keepdims=True) / np.float32(size)
-    first, *edges = (math.ceil(edge * points / rate) for edge in EDGES)
-    spectrum = rfft(moving * _hann(size), n=points, axis=1)[:, first : edges[-1]]
+    points, bins, starts, hertz = _bins(size, rate)
+    spectrum = rfft(moving * _hann(size), n=points, axis=1)[:, bins]
     power = spectrum.real**2 + spectrum.imag**2
-    hertz = np.arange(first, edges[-1]) * (rate / points)
-    bands = np.add.reduceat(power, [0, *(edge - first for edge in edges[:-1])], axis=1)
+    bands = np.add.reduceat(power, starts, axis=1)
     total = bands.sum(axis=1) + 1e-9 * size
     said = np.empty((count, len(EDGES) + 1), np.float32)
     said[:, :-2] = 10 * np.log10(np.maximum(bands / total[:, np.newaxis], 10 ** (LEAST / 10)))
@@ -192,6 +190,14 @@ def _smooth(level: Floats, highest: np.float32) -> Floats:
     padded = np.concatenate([clipped[0] * ends, clipped, clipped[-1] * ends])
     weights = _hann(SMOOTH).astype(np.float64)
     return np.convolve(padded, weights / weights.sum(), "valid").astype(np.float32)
+
+
+@lru_cache(maxsize=1024)
+def _bins(size: int, rate: float) -> tuple[int, slice, NDArray[np.intp], NDArray[np.float64]]:
+    """How long the transform of so many frames is, which of its bins are told of, where bands begin among them; Hz."""
+    points = max(512, 1 << (size - 1).bit_length())
+    edges = np.ceil(np.array(EDGES) * points / rate).astype(np.intp)
+    return points, slice(edges[0], edges[-1]), edges[:-1] - edges[0], np.arange(edges[0], edges[-1]) * (rate / points)
 
 
 @lru_cache(maxsize=1024)
