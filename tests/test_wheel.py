@@ -28,7 +28,7 @@ def test_every_file_of_the_packages_is_part_of_the_wheel(tmp_path: Path) -> None
         pytest.skip("git, whose rules decide what is left out, is not installed")
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     shutil.copy(ROOT / ".gitignore", tmp_path)
-    asked = ["git", "-C", tmp_path, "check-ignore", "--no-index", "--stdin"]
+    asked = ["git", "-C", str(tmp_path), "check-ignore", "--no-index", "--stdin"]
     told = subprocess.run(
         asked, check=False, input="\n".join([*read, "x/__pycache__/y.pyc"]), capture_output=True, text=True
     )

@@ -1,26 +1,26 @@
 """How often a remark is made of speech (a false alarm), and of sounds that are none (a hit).
 
-The speech is that of a run's judged actors, each asked about with the model that never heard that actor; "far" is the
-distance by that model. For "like music" it is also told what a threshold chosen on the other folds' actors (the share
-of soft frames that 1 % of their clips lie below) would have done to the judged ones.
+The speech is each actor's in turn, measured by what was learnt from the other actors: for "far" the spread of their
+features, and the distance that is usual among them; and for "like music", beside the threshold as it is, one chosen on
+them (the share of soft frames that 1 % of their clips lie below).
 
-    python tests/benchmarks/remarks.py --store store --run RUN --family svm
+    python tests/benchmarks/remarks.py --store store
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ravdess.corpora import read_bytes
 from ravdess.features import feature_set
-from ravdess.novelty import distances
+from ravdess.novelty import distances, usual
 from ravdess.predict import remarks
-from ravdess.search.shelf import load_model
+from ravdess.scaling import Standardiser
 from ravdess.sound.read import read
 from storage import Store
 
@@ -75,27 +75,24 @@ def main() -> None:
     """Measure, and print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", default="store")
-    parser.add_argument("--run", required=True, help="a finished, plain run on a feature set of sound")
-    parser.add_argument("--family", default="svm")
+    parser.add_argument("--features", default="voice_stats", help="by which distances are measured")
     args = parser.parse_args()
-    store = Store(args.store)
-    said = store.folder(f"runs/{args.run}").read_table("predictions.parquet").to_pandas()
-    said = said[said["family"] == args.family]
-    models = {fold: load_model(store, f"{args.run}/{args.family}/{fold}") for fold in sorted(set(said["fold"]))}
-    one = feature_set(next(iter(models.values())).features)
-    table = store.features(one.name).set_index("take").loc[said["take"]]
-    X, fold = table[list(one.columns)].to_numpy(np.float32), said["fold"].to_numpy()
+    one = feature_set(args.features)
+    table = Store(args.store).features(one.name)
+    table = table[table["channel"] == "speech"]
+    X, actors = table[list(one.columns)].to_numpy(np.float32), table["actor"].to_numpy()
     # As `jobs/predict.py` asks: whole files.
-    waves = [read(Path(source)) for source in table["source"]]
+    waves = [read(read_bytes(source), name=source) for source in table["source"]]
     soft = np.array([remarks.soft(y, sr) for y, sr in waves])
     silent = np.array([bool(remarks.silence(y, sr)) for y, sr in waves])
-    far = np.array([_far(models[where], row) for where, row in zip(fold, X, strict=True)])
-    chosen, limits = np.empty(len(soft), bool), []
-    for where in models:
-        limits.append(float(np.quantile(soft[fold != where], 0.01)))
-        chosen[fold == where] = soft[fold == where] < limits[-1]
-    actors = said["actor"].to_numpy()
-    print(f"{len(soft)} clips of {len(set(actors))} actors whom the model asked never heard\n")
+    chosen, far, limits = np.empty(len(soft), bool), np.empty(len(soft), bool), []
+    for actor in sorted(set(actors)):
+        mine = actors == actor
+        limits.append(float(np.quantile(soft[~mine], 0.01)))
+        chosen[mine] = soft[mine] < limits[-1]
+        scale, limit = Standardiser.fit(X[~mine]), usual(X[~mine], actors[~mine])
+        far[mine] = [bool(remarks.far(apart / limit)) for apart in distances(scale.transform(X[mine]))]
+    print(f"{len(soft)} clips of speech of {len(set(actors))} actors\n")
     print("| remark | false alarms | actor with most |\n|---|---|---|")
     for name, alarm in (
         ("silence", silent),
@@ -105,23 +102,19 @@ def main() -> None:
     ):
         worst = max(sorted(set(actors)), key=lambda actor: alarm[actors == actor].mean())
         print(f"| {name} | {alarm.mean():.2%} ({alarm.sum()}) | {worst}: {alarm[actors == worst].mean():.1%} |")
-    print(f"\n{EACH} of each made sound, {SECONDS:.0f} s; the model of {next(iter(models))}\n")
+    print(f'\n{EACH} of each made sound, {SECONDS:.0f} s; "far" from all actors\n')
     print("| sound | silence | like music | far | any |\n|---|---|---|---|---|")
     heard: dict[str, list[list[bool]]] = {}
-    bundle = next(iter(models.values()))
+    scale, limit = Standardiser.fit(X), usual(X, actors)
     for seed in range(EACH):
         for name, y in sounds(np.random.default_rng(seed)):
             nothing = bool(remarks.silence(y, RATE))
             told = [nothing, not nothing and bool(remarks.music(y, RATE))]
-            told.append(not nothing and _far(bundle, one.extract(y, RATE)))
+            apart = 0.0 if nothing else float(distances(scale.transform(one.extract(y, RATE)[None]))[0]) / limit
+            told.append(bool(remarks.far(apart)))
             heard.setdefault(name, []).append([*told, any(told)])
     for name, all_ in heard.items():
         print(f"| {name} | " + " | ".join(f"{share:.0%}" for share in np.mean(all_, axis=0)) + " |")
-
-
-def _far(bundle: Any, row: NDArray[np.float32]) -> bool:
-    standardised = bundle.standardise(np.asarray(row)[None], enrolment=None)
-    return bool(remarks.far(float(distances(standardised)[0]) / bundle.usual))
 
 
 if __name__ == "__main__":
