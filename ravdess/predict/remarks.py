@@ -1,6 +1,11 @@
 """What is said of a clip beside its emotion: that it is silent, like music, without a face, unlike the training data.
 
 These are rules of thumb, each with its limits stated; they keep a model from guessing where it knows nothing.
+
+How often they are wrong, on 1200 spoken clips of 20 actors of RAVDESS, each actor measured by what the others gave
+(``tests/benchmarks/remarks.py``): silence is said of none, "like music" of 1.2 % (of the worst actor's 5 %), far by
+`voice_stats` of 1.2 % (10 %). Made noise, tones, hum, held chords and organ are all said to be like music; so are 40 %
+of piano chords, but neither brown noise nor plucked notes with drums. All of these are far.
 """
 
 from __future__ import annotations
@@ -17,7 +22,8 @@ HUSHED: Final = -60.0
 BRIEF: Final = 0.5
 """Seconds of sound that tell an emotion of no one."""
 EVEN: Final = 0.12
-"""Of frames below half the mean level: speech pauses at every word, and has more of them; a held chord has few."""
+"""Of frames below half the mean level: speech pauses at every word, and has more of them; a held chord has few.
+Of the clips of any 19 of 20 actors, 1 % lie below 0.113 to 0.126."""
 NOTHING: Final = "silence: there is no voice to judge"
 NO_FACE: Final = "no face: most of the pictures that were looked at show none"
 SEVERAL: Final = "several faces: the largest was looked at"
