@@ -86,9 +86,9 @@ def markdown(found: Board) -> str:
     for modality, rows in _grouped(found.rows).items():
         parts += [f"## {TITLES[modality]}", "", *head, *(written(row) for row in rows), ""]
     if found.choices:
-        rows = [line([plain(str(cell)) for cell in one]) for one in found.choices]
         chosen = [line(["headline", *CHOSEN]), line(["---"] * (1 + len(CHOSEN)))]
-        parts += ["## Choices", "", CHOSEN_CAPTION, "", *chosen, *rows, ""]
+        chosen += [line([plain(str(cell)) for cell in one]) for one in found.choices]
+        parts += ["## Choices", "", CHOSEN_CAPTION, "", *chosen, ""]
     if found.leaky:
         parts += ["## Leaky", "", LEAKY_CAPTION, "", *head, *(written(row) for row in found.leaky), ""]
     if found.versions:

@@ -42,7 +42,7 @@ def sounds(rng: np.random.Generator) -> Iterator[tuple[str, Wave]]:
     def chord(root: float, instant: NDArray[np.float64]) -> NDArray[np.float64]:
         pitches = root * 2 ** (np.array([0, rng.choice([3, 4]), 7, 12]) / 12)
         parts = [np.sin(2 * np.pi * pitch * h * instant) / h**1.5 for pitch in pitches for h in range(1, 7)]
-        return np.sum(parts, axis=0)
+        return np.asarray(np.sum(parts, axis=0))
 
     def notes(length: float, decay: float) -> NDArray[np.float64]:
         at = t % length
@@ -53,7 +53,7 @@ def sounds(rng: np.random.Generator) -> Iterator[tuple[str, Wave]]:
         return np.asarray(tune[which, np.arange(len(t))] * swell)
 
     def loud(y: NDArray[Any], db: float = -20.0) -> Wave:
-        return (y / np.sqrt(np.mean(np.square(y))) * 10 ** (db / 20)).astype(np.float32)
+        return np.asarray(y / np.sqrt(np.mean(np.square(y))) * 10 ** (db / 20), dtype=np.float32)
 
     yield "white noise", loud(coloured(0.0))
     yield "pink noise", loud(coloured(-0.5))

@@ -125,7 +125,7 @@ class Client:
                 self._ahead -= len(message) / COLUMN * DRAWN / SAMPLE_RATE
                 continue
             said = json.loads(message)
-            if said["say"] == "answer":
+            if said["say"] == "answer" and not (self._waits and said["kind"] == "live"):  # the page shows none then
                 self._notes.answers[said["kind"]] += 1
                 if said["kind"] == "live":
                     self._notes.old.append(time.monotonic() - self._began - said["stop"])

@@ -67,7 +67,7 @@ def kept(url: str) -> dict[str, str]:
 
     found: dict[str, str] = {}
     for one in kept_models(Store(url)):
-        if one.hears and one.features in FEATURE_SETS and not one.enrolled:
+        if one.senses.whole and one.features in FEATURE_SETS and not one.enrolled:
             found.setdefault(one.family, one.title)
     return found
 

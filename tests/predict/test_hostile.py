@@ -46,7 +46,8 @@ def through_predict(bundle: Bundle, whole: list[bytes], count: int) -> tuple[int
     """How many of `count` damaged copies were heard, and why the others were not."""
     heard, reasons = 0, []
     with Predictor(bundle, Decoder(Limits(seconds=20))) as predictor:
-        assert all(predictor.file(data)[0].probabilities for data in whole), "undamaged, all are heard"
+        for first in (predictor.file(data)[0] for data in whole):  # undamaged, all are heard; a film may be silent
+            assert first.probabilities or first.remarks
         for number, data in enumerate(mutated(whole, count, seed=3)):
             try:
                 answers = predictor.file(data, name=f"../../{number}.mp4")

@@ -18,6 +18,6 @@ def test_four_at_once_are_answered_in_time_and_memory_stays(bundle: Bundle, tmp_
     answers = told["answers"]
     assert min(answers.get(kind, 0) for kind in ("live", "pause", "final", "file", "face")) >= 1, answers
     # A machine that others use, too, may be slow, and sound is then left out; what is shown is of the present even so.
-    assert told["age of live verdicts, s"][-1] < BEHIND + 1
+    assert told["age of live verdicts, s"][-1] < BEHIND + 2
     first, *_, last = told["memory by quarters, MiB"]
     assert last - first < 60, told
