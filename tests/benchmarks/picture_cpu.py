@@ -6,7 +6,7 @@
 Ours goes from the file to a set on disk. Bare decoding is FFmpeg's on one thread, every picture, and nothing done with
 it. The plain loop reads every picture, turns it to the set's colours and size, keeps every fifth and saves them. The
 floor is decoding those pictures alone that the wanted ones are made from, and nothing done with them: clips in which
-each picture refers to the one before have none to leave out, so they stand in rows of their own. All sides run in
+each picture is a reference have next to none to leave out, so they stand in rows of their own. All sides run in
 turns in one process; its CPU time is taken, on all threads, and of each clip the least of the rounds, for others on
 the machine only ever add. Memory is the peak of a process of its own for each length of clip; `memory.py --pictures`
 measures it in workers of Ray.
@@ -65,10 +65,9 @@ def floor(path: Path) -> None:
 
 
 def thinned(path: Path) -> bool:
-    """Whether pictures before the last wanted one can be left out."""
+    """Whether it holds pictures that no other is made from. Without, little but what precedes an IDR picture can go."""
     with film(path) as one:
-        keep = needed(one)
-        return 0 in keep[: keep.rindex(1)]
+        return 0 in one.roles
 
 
 def ours(*names: str) -> Callable[[Path], None]:
@@ -208,7 +207,7 @@ def main() -> None:
         print("|---|---|---|---|")
         times = least(paths, args.rounds)
         kinds = {path: thinned(path) for path in paths}
-        for chosen, kind in ((True, "pictures to leave out"), (False, "none to leave out"), (None, "all")):
+        for chosen, kind in ((True, "some pictures no reference"), (False, "all are references"), (None, "all")):
             some = [path for path in paths if chosen is None or kinds[path] is chosen]
             if some and (chosen is not None or len(set(kinds.values())) > 1):
                 table({side: sum(of_clip[path] for path in some) for side, of_clip in times.items()}, kind, len(some))
