@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OPEN: Final = 512
 """Shards that are open at once; a mapped one holds a file."""
-RESIDENT: Final = 512_000_000
+RESIDENT: Final = 256_000_000
 """Mapped bytes after which pages are given back to the system; its cache keeps them. Smaller selections keep theirs."""
 HELD: Final = 256_000_000
 """What is far and no larger is kept in memory take by take, once fetched; of larger sets single frames are fetched."""
