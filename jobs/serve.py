@@ -18,6 +18,9 @@ from ravdess import terminal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ravdess.predict import Predictor
+    from ravdess.search.shelf import Kept
+
 EXAMPLES = """
   python jobs/serve.py                                 the store's best model, on http://localhost:8000/
   python jobs/serve.py --open                          and show it in the browser
@@ -54,20 +57,23 @@ def main(args: argparse.Namespace) -> int:
 
     needs_extra()
     from ravdess.predict import Predictor
-    from ravdess.search.shelf import default_model, load_model
+    from ravdess.search.shelf import companion, default_model, load_model
     from ravdess.serve.about import about
     from ravdess.serve.house import House
     from storage import Store
 
     store = Store(args.store)
-    title = args.model or default_model(store).title
-    bundle = load_model(store, title)
+    best = None if args.model else default_model(store, films=True)
+    title = args.model or (best.title if best else "")
+    predictor = Predictor(load_model(store, title))
+    second = companion(store, best) if best else None
+    other = Predictor(load_model(store, second.title)) if second else None
     shown_title = "/".join(Path(title).parts[-2:])  # of a folder, not where it lies
-    told = about(
-        bundle, name=shown_title, picture="This store has no picture model, so a face is found and not judged."
-    )
+    told = about(predictor.bundle, name=shown_title, picture=_picture(predictor, second))
+    if second:
+        told["facts"].append(["Beside it", f"{second.title}, for {'pictures' if predictor.hears else 'sound'}"])
     token = args.token or ("" if args.host in LOCAL else secrets.token_urlsafe(16))
-    house = House(Predictor(bundle), about=told)
+    house = House(predictor, other=other, about=told)
     shown: list[str] = []
 
     def ready(address: str) -> None:
@@ -81,6 +87,15 @@ def main(args: argparse.Namespace) -> int:
     told_counts = ", ".join(f"{number} {name}" for name, number in counts.items())
     terminal.close(summary, [f"stopped; {told_counts} were judged and none is kept"], as_json=args.json)
     return terminal.DONE
+
+
+def _picture(predictor: Predictor, second: Kept | None) -> str:
+    """What becomes of a face."""
+    if predictor.sees:
+        return "It is judged, together with the voice where one speaks." if predictor.hears else "It is judged."
+    if second:
+        return f"It is judged by {second.title} while nobody speaks."
+    return "This page has no picture model, so a face is found and not judged."
 
 
 def _say(address: str, title: str, told: Mapping[str, Any], args: argparse.Namespace) -> None:

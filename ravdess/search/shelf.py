@@ -114,6 +114,15 @@ def default_model(store: Store, *, enrolled: bool = False, films: bool = False) 
     return fit[0]
 
 
+def companion(store: Store, main: Kept) -> Kept | None:
+    """The best model with the sense that `main` lacks: sound or pictures, of people or made as it is; None for none."""
+    for one in kept_models(store):
+        able = one.senses.whole and not one.enrolled and one.made == main.made
+        if able and ((one.senses.sees and not main.senses.sees) or (one.senses.hears and not main.senses.hears)):
+            return one
+    return None
+
+
 def load_model(store: Store, name: str) -> Bundle | FusedBundle:
     """Load and check a model.
 

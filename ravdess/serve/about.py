@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ravdess.bundle import Bundle
+    from ravdess.fused import FusedBundle
 
-HEARD = "Acted emotion, performed in English by adults in a quiet studio, is all that it ever heard."
+HEARD = "Acted emotion, performed in English by adults in a quiet studio, is all that it knows."
 FOR_NO_JUDGEMENT = "It must not be used to judge people: not at work, not at school, not for health, not by the police."
 
 
-def about(bundle: Bundle, *, name: str, picture: str) -> dict[str, Any]:
+def about(bundle: Bundle | FusedBundle, *, name: str, picture: str) -> dict[str, Any]:
     """The model in words, as JSON values.
 
     Parameters
     ----------
-    bundle : Bundle
+    bundle : Bundle or FusedBundle
     name : str
         Under which the store keeps it.
     picture : str
@@ -33,7 +34,7 @@ def about(bundle: Bundle, *, name: str, picture: str) -> dict[str, Any]:
     }
 
 
-def _trained(bundle: Bundle) -> str:
+def _trained(bundle: Bundle | FusedBundle) -> str:
     who = len(bundle.facts.get("trained_on", ()))
     if bundle.facts.get("made"):
         what = f"{who or 'some'} voices that a program made, in eight emotions"
@@ -47,12 +48,12 @@ def _trained(bundle: Bundle) -> str:
     return f"It learned from {who or 'the'} people of {', '.join(bundle.corpora)}."
 
 
-def _judged(bundle: Bundle) -> list[list[str]]:
+def _judged(bundle: Bundle | FusedBundle) -> list[list[str]]:
     scores, facts = bundle.scores, bundle.facts
     if "uar" not in scores:
         return [["Judged", "not yet: nobody knows how good it is"]]
     count, by = len(scores.get("actors", ())), facts.get("protocol", "unknown protocol")
-    never = "LEAKY: they also trained it, so no number here is real" if facts.get("leaky") else "whom it never heard"
+    never = "LEAKY: they also trained it, so no number here is real" if facts.get("leaky") else "whom it never met"
     told = [
         ["Judged by", f"{count} actors {never} ({by}{', enrolled' if bundle.enrolled else ''})"],
         [
@@ -67,7 +68,7 @@ def _judged(bundle: Bundle) -> list[list[str]]:
     return told
 
 
-def _sure(bundle: Bundle) -> list[list[str]]:
+def _sure(bundle: Bundle | FusedBundle) -> list[list[str]]:
     if (one := bundle.calibration) is None:
         return [["Not sure", "never: this model was not calibrated, so take its probabilities with doubt"]]
     return [

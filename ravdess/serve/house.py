@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import numpy as np
 
-from ravdess.errors import BadTable, RavdessError
-from ravdess.predict import NOT_SURE, Answer, Decoder, Worker
+from ravdess.errors import BadClip, BadTable, RavdessError
+from ravdess.frames import frame_set
+from ravdess.predict import Answer, Decoder, Scene, Sound, Stretch, Worker
 from ravdess.predict import Limits as Given
-from ravdess.predict.remarks import NOTHING
-from ravdess.predict.windows import pieces
 from ravdess.serve.desk import Desk
 from ravdess.serve.hearing import DRAWN, drawn
 from ravdess.serve.limits import Limits
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 DECODERS: Final = 2
 LOOKERS: Final = 1
-"""Worker processes: a file that takes its time holds up one of several."""
+"""Worker processes: a file that takes its time holds up one of several. Where faces are judged, one more looks."""
 FIRST: Final = "this model measures a voice against itself: give it a minute of yours first, under “Your own voice”"
 MOST_COLUMNS: Final = 1200
 """Columns that are drawn of a file: the first 28 s."""
@@ -55,18 +54,28 @@ class House:
     Parameters
     ----------
     predictor : Predictor
-        What judges. Files are decoded by workers of the house, not by its own.
+        What judges whatever it has a sense for. Files are decoded by workers of the house, not by its own.
+    other : Predictor, optional
+        What judges what the first has no sense for: pictures, or sound.
     about : mapping
         What the page says of the model (`ravdess.serve.about`).
     limits : Limits
     """
 
-    def __init__(self, predictor: Predictor, *, about: Mapping[str, object], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        *,
+        other: Predictor | None = None,
+        about: Mapping[str, object],
+        limits: Limits | None = None,
+    ) -> None:
         self.limits = limits or Limits()
         self.about = {**about, "upload_bytes": self.limits.upload_bytes}
         self.enrolled = predictor.bundle.enrolled
         self.counts: Counter[str] = Counter()
-        self._predictor = predictor
+        self._predictors = (predictor, *([other] if other else []))
+        self.about = {"hears": any(one.hears for one in self._predictors), **self.about}
         self._visitors: dict[str, Visitor] = {}
         self._desk: Desk[Any] = Desk(max(1, os.cpu_count() or 1))
         self._uploads = 0
@@ -74,19 +83,30 @@ class House:
         given = Given(seconds=30.0, memory=3 << 30, given=self.limits.upload_bytes, answer=1 << 29)
         decoders = [Decoder(given, longest=self.limits.file_seconds) for _ in range(DECODERS)]
         self._decoders: Pool[Decoder] = Pool(decoders)
-        seen = Given(seconds=5.0, memory=2 << 30, given=self.limits.picture_bytes, answer=1 << 16)
-        self._lookers: Pool[Worker] = Pool([Worker("ravdess.serve.looking:look", seen) for _ in range(LOOKERS)])
+        most = self.limits.album_bytes + self.limits.picture_bytes
+        seen = Given(seconds=5.0, memory=2 << 30, given=most, answer=1 << 28)
+        self._lookers: Pool[Worker] = Pool(
+            [Worker("ravdess.serve.looking:look", seen) for _ in range(LOOKERS + self.sees)]
+        )
 
     def warm(self) -> None:
         """Start every process and judge once, so that the first visitor waits no longer than the others."""
         for decoder in self._decoders.all:
-            decoder.start()
+            decoder.start(sees=self.sees)
         for looker in self._lookers.all:
             looker.start()
         y = np.sin(np.arange(SAMPLE_RATE) / 20).astype(np.float32) * np.linspace(0, 0.5, SAMPLE_RATE, dtype=np.float32)
-        with contextlib.suppress(RavdessError):
-            enrol = self._predictor.enrolment([(y, SAMPLE_RATE), (y[::-1], SAMPLE_RATE)]) if self.enrolled else None
-            self._predictor.hear(y, SAMPLE_RATE, enrol=enrol)
+        for one in self._predictors:
+            enrol = None
+            with contextlib.suppress(RavdessError):
+                if one.bundle.enrolled:
+                    enrol = one.enrolment([(y, SAMPLE_RATE), (y[::-1], SAMPLE_RATE)])
+                if one.hears:
+                    one.hear(y, SAMPLE_RATE, enrol=enrol)
+            with contextlib.suppress(RavdessError):
+                if one.sees:
+                    blank = {name: np.zeros((8, *frame_set(name).shape), np.uint8) for name in one.sights}
+                    one.judge(Stretch(0.0, 1.0, None, Scene(0.0, 1.0, True, False, blank)), enrol=enrol)
         picture_of(y)
 
     def close(self) -> None:
@@ -114,14 +134,35 @@ class House:
 
     # Judging --------------------------------------------------------------------------------------------------------
 
+    @property
+    def sees(self) -> bool:
+        """Whether a model has a use for the camera."""
+        return any(one.sees for one in self._predictors)
+
+    @property
+    def sees_speakers(self) -> bool:
+        """Whether the model that judges a voice has a use for the camera, too."""
+        one = self._for(sound=True, picture=True)
+        return one is not None and one.sees
+
+    def _for(self, *, sound: bool, picture: bool) -> Predictor | None:
+        """The first model that has a sense for what is there."""
+        able = (one for one in self._predictors if (sound and one.hears) or (picture and one.sees))
+        return next(able, None)
+
     async def judge(
-        self, visitor: object, take: Callable[[], Floats | None], *, enrol: Any = None, urgent: bool
+        self, visitor: object, take: Callable[[], Stretch | None], *, enrol: Any = None, urgent: bool
     ) -> Any:
-        """What the model says of the sound that `take` gives when the turn comes; None when it is skipped."""
+        """What a model says of what `take` gives when the turn comes; None when it is skipped."""
 
         def work() -> Callable[[], Any] | None:
-            y = take()
-            return None if y is None else lambda: self._predictor.hear(y, SAMPLE_RATE, enrol=enrol)
+            stretch = take()
+            if stretch is None:
+                return None
+            one = self._for(sound=stretch.sound is not None, picture=stretch.scene is not None)
+            if one is None or (one.bundle.enrolled and enrol is None):
+                return None
+            return partial(one.judge, stretch, enrol=enrol if one.bundle.enrolled else None)
 
         answer = await self._desk.ask(visitor, work, urgent=urgent)
         if answer is not None:
@@ -133,7 +174,7 @@ class House:
         if not utterances:
             raise BadTable("no voice was heard in that minute: see that the microphone is on, then begin again")
         some = [(y, SAMPLE_RATE) for y in utterances]
-        return await self._desk.ask(visitor, lambda: lambda: self._predictor.enrolment(some), urgent=True)
+        return await self._desk.ask(visitor, lambda: lambda: self._predictors[0].enrolment(some), urgent=True)
 
     # Files ----------------------------------------------------------------------------------------------------------
 
@@ -171,7 +212,7 @@ class House:
         Returns
         -------
         dict
-            ``answers``, the same as `Predictor.timeline` gives; ``columns`` and ``seconds`` of `picture_of`.
+            ``answers``, the same as `Predictor.file` gives; ``columns`` and ``seconds`` of `picture_of`.
 
         Raises
         ------
@@ -185,21 +226,32 @@ class House:
             raise BadTable(FIRST)
         loop = asyncio.get_running_loop()
         async with self._decoders.one() as decoder:
-            y, sr = await loop.run_in_executor(None, decoder.read, data)
+            one, sound, stretches = await loop.run_in_executor(None, self._gather, data, decoder)
         del data
         who = object()
         answers: list[Answer] = []
         # Piece by piece through the desk, so that a long file and those who speak take turns.
-        for first, stop in await loop.run_in_executor(None, pieces, y, sr):
-            part, start = y[first:stop], first / sr
-            hear = partial(self._predictor.hear, part, sr, start=start, enrol=enrol)
-            answer = await self._desk.ask(who, partial(_same, hear), urgent=True)
+        for stretch in stretches:
+            judge = partial(one.judge, stretch, enrol=enrol if one.bundle.enrolled else None)
+            answer = await self._desk.ask(who, partial(_same, judge), urgent=True)
             assert answer is not None, "what is asked one after another is not skipped"
             answers.append(answer)
-        answers = answers or [Answer(NOT_SURE, remarks=(NOTHING,), end=len(y) / sr)]
         self.counts["files"] += 1
-        drawing = await loop.run_in_executor(None, picture_of, y, sr)
+        seconds = answers[-1].end
+        silent = {"columns": "", "seconds": round(seconds, 3)}
+        drawing = silent if sound is None else await loop.run_in_executor(None, picture_of, *sound)
         return {"answers": [answer.to_json() for answer in answers], **drawing}
+
+    def _gather(self, data: bytes, decoder: Decoder) -> tuple[Predictor, Sound | None, list[Stretch]]:
+        """What a file gives, by the first model that it gives anything."""
+        refused: BadClip | None = None
+        for one in self._predictors:
+            try:
+                return (one, *one.gather(data, decoder=decoder, listen=True))
+            except BadClip as error:
+                refused = refused or error
+        assert refused is not None
+        raise refused
 
     # Faces ----------------------------------------------------------------------------------------------------------
 
@@ -211,6 +263,29 @@ class House:
             facts, _ = await asyncio.get_running_loop().run_in_executor(None, worker.call, jpeg)
         self.counts["pictures"] += 1
         return facts
+
+    async def scene(self, jpegs: Sequence[bytes], *, urgent: bool) -> Scene | None:
+        """Camera pictures as a model takes them; None where there are none, or, if not `urgent`, nobody is free."""
+        if not jpegs or not self.sees or not (urgent or self._lookers.free):
+            return None
+        sights = next(one.sights for one in self._predictors if one.sees)
+        jpegs = [
+            jpegs[at * len(jpegs) // min(len(jpegs), self.limits.looked_at)]
+            for at in range(min(len(jpegs), self.limits.looked_at))
+        ]
+        ask = partial(self._ask_looker, b"".join(jpegs), [len(one) for one in jpegs], list(sights))
+        async with self._lookers.one() as worker:
+            return await asyncio.get_running_loop().run_in_executor(None, ask, worker)
+
+    @staticmethod
+    def _ask_looker(data: bytes, sizes: list[int], sets: list[str], worker: Worker) -> Scene:
+        facts, raw = worker.call(data, sizes=sizes, sets=sets)
+        takes, at = {}, 0
+        for name, shape in facts["shapes"].items():
+            size = int(np.prod(shape))
+            takes[name] = np.frombuffer(raw, np.uint8, size, at).reshape(shape)
+            at += size
+        return Scene(0.0, 0.0, facts["face"], facts["several"], takes)
 
 
 def _same(work: T) -> T:

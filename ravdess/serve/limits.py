@@ -27,6 +27,10 @@ class Limits:
         Camera pictures a second that are looked at; others are dropped.
     picture_bytes : int
         Of one JPEG.
+    album, album_bytes : int
+        Camera pictures that are kept of each visitor, in memory, for the judgement of what they show: the last ones.
+    looked_at : int
+        Of them that one judgement looks at, at most.
     message_bytes : int
         Of one WebSocket message.
     upload_bytes, upload_seconds : int, float
@@ -49,6 +53,9 @@ class Limits:
     live: float = 0.5
     pictures: float = 6.0
     picture_bytes: int = 200_000
+    album: int = 48
+    album_bytes: int = 3_000_000
+    looked_at: int = 24
     message_bytes: int = 262_144
     upload_bytes: int = 64 * 1024**2
     upload_seconds: float = 60.0

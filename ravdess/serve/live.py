@@ -14,20 +14,26 @@ import contextlib
 import json
 import secrets
 import time
+from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from starlette.websockets import WebSocketDisconnect
 
 from ravdess.errors import RavdessError
+from ravdess.predict import Sound, Stretch
+from ravdess.predict.windows import WINDOW
 from ravdess.serve.doors import PROTOCOL
 from ravdess.serve.endpoint import Turn
 from ravdess.serve.hearing import Hearing, Utterance
 from ravdess.serve.house import FIRST
+from ravdess.sound.frames import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
-    from ravdess.predict import Answer
+    from ravdess.predict import Answer, Scene
     from ravdess.serve.house import House
 
 SOUND: Final = 0
@@ -60,6 +66,9 @@ class Visitor:
         self.session = secrets.token_urlsafe(16)
         self._looking = False
         self._looked = 0.0
+        self._album: deque[tuple[float, bytes]] = deque(maxlen=self._limits.album)
+        self._glancing = False
+        self._glanced = 0.0
 
     async def stay(self) -> None:
         """Serve the visitor until one of both leaves."""
@@ -139,6 +148,8 @@ class Visitor:
                 self._say("listening")
             elif do == "stop":
                 self._stop()
+            elif do == "look away":
+                self._look_away()
             elif do == "enrol" and self._house.enrolled:
                 self._enrolling = []
                 self._tell_enrolment("listening")
@@ -148,7 +159,7 @@ class Visitor:
                 self._enrolling = self.enrolled = None
                 self._tell_enrolment("forgotten")
             elif do not in ("enrol", "enrolled"):
-                raise Leave(1003, "unknown wish; expected start, stop, enrol, enrolled or forget")
+                raise Leave(1003, "unknown wish; expected start, stop, look away, enrol, enrolled or forget")
         except RavdessError as error:
             self._say("error", message=str(error))
         except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
@@ -205,7 +216,11 @@ class Visitor:
 
     async def _judge(self, kind: str, utterance: Utterance) -> None:
         try:
-            answer = await self._house.judge(self, lambda: utterance.y, enrol=self.enrolled, urgent=True)
+            scene = None
+            if self._house.sees_speakers:
+                scene = await self._house.scene(self._seen(utterance.start, utterance.stop), urgent=True)
+            stretch = Stretch(utterance.start, utterance.stop, Sound(utterance.y, SAMPLE_RATE), scene)
+            answer = await self._house.judge(self, lambda: stretch, enrol=self.enrolled, urgent=True)
         except RavdessError as error:
             if kind == "final":
                 self._say("error", message=str(error))
@@ -216,14 +231,17 @@ class Visitor:
     async def _glance(self) -> None:
         """A live judgement of the present utterance, unless a newer one or the end of it comes first."""
         hearing, taken = self._hearing, []
+        scene: Scene | None = None
 
-        def take() -> Any:
+        def take() -> Stretch | None:
             if hearing is not None and (now := hearing.now()):
                 taken.append(now)
-                return now.y
+                return Stretch(now.start, now.stop, Sound(now.y, SAMPLE_RATE), scene)
             return None
 
         try:
+            if self._house.sees_speakers:
+                scene = await self._house.scene(self._lately(), urgent=False)
             answer = await self._house.judge(self, take, enrol=self.enrolled, urgent=False)
         except RavdessError:
             return  # the end of the utterance will say it
@@ -268,7 +286,54 @@ class Visitor:
         if self._looking or time.monotonic() - self._looked < 1 / self._limits.pictures:
             return  # skipped, never queued
         self._looking, self._looked = True, time.monotonic()
+        if self._house.sees:
+            self._album.append((self._looked, jpeg))
+            while sum(len(one) for _, one in self._album) > self._limits.album_bytes:
+                self._album.popleft()
         self._spawn(self._see(jpeg))
+
+    def _glance_at_face(self) -> None:
+        """Judge what the camera shows, where that is due.
+
+        While someone speaks, the voice's own live judgements show the present, with the face where the model sees it.
+        """
+        speaks = self._hearing is not None and self._hearing.speaking
+        if self._album and not (speaks or self._glancing) and time.monotonic() - self._glanced >= self._limits.live:
+            self._glancing, self._glanced = True, time.monotonic()
+            self._spawn(self._glance_at(self._lately(), "look"))
+
+    def _look_away(self) -> None:
+        """The camera is off: what it showed last is judged as a whole."""
+        if jpegs := [jpeg for _, jpeg in self._album]:
+            self._spawn(self._glance_at(jpegs, "seen"))
+        self._album.clear()
+
+    def _seen(self, start: float, stop: float) -> list[bytes]:
+        """Camera pictures of that time, in seconds since the microphone was on."""
+        return [jpeg for at, jpeg in self._album if start <= at - self._began <= stop]
+
+    def _lately(self) -> list[bytes]:
+        """Camera pictures of the last seconds."""
+        now = time.monotonic()
+        return [jpeg for at, jpeg in self._album if now - at <= WINDOW]
+
+    async def _glance_at(self, jpegs: Sequence[bytes], kind: str) -> None:
+        """Judge pictures alone."""
+        try:
+            scene = await self._house.scene(jpegs, urgent=kind == "seen")
+            if scene is None:
+                return
+            stretch = Stretch(0.0, 0.0, None, scene)
+            answer = await self._house.judge(self, lambda: stretch, enrol=self.enrolled, urgent=kind == "seen")
+        except RavdessError as error:
+            if kind == "seen":
+                self._say("error", message=str(error))
+        else:
+            if answer is not None:
+                self._answer(kind, Utterance(0, np.empty(0, np.float32), 0.0, 0.0), answer)
+        finally:
+            if kind == "look":
+                self._glancing = False
 
     async def _see(self, jpeg: bytes) -> None:
         try:
@@ -279,6 +344,7 @@ class Visitor:
             self._say("error", message=str(error))
         finally:
             self._looking = False
+        self._glance_at_face()
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)

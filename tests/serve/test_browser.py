@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -196,7 +199,7 @@ def test_it_sees_a_face_and_says_that_it_does_not_judge_it(browser: Browser) -> 
         page.wait_for_selector("#boxes .box:not([hidden])")
         box, frame = page.locator("#boxes .box").first.bounding_box(), page.locator("#frame").bounding_box()
         assert frame["x"] < box["x"] < box["x"] + box["width"] < frame["x"] + frame["width"]
-        assert "One face. This store has no picture model" in page.inner_text("#face-caption")
+        assert "One face. This page has no picture model" in page.inner_text("#face-caption")
         page.click("#camera")
         assert page.locator("#face").is_hidden()
 
@@ -324,6 +327,55 @@ def test_a_server_that_falls_behind_is_said_and_what_follows_is_of_the_present(
         process.send_signal(signal.SIGCONT)
         page.wait_for_selector(".state[data-is=listening]", timeout=2000)
         heard(page, page.locator("#heard li").count() + 1)
+
+
+def seeing_model(films: list[bytes], emotions: list[str]) -> Bundle:
+    """A small network that has learnt these faces by heart."""
+    from ravdess.families import family
+    from ravdess.frames import frame_set
+    from ravdess.picture import pictures
+    from ravdess.takes import HeldTakes
+
+    one = frame_set("face_48")
+    takes = HeldTakes([made.frames for film in films for made in pictures(film, [one])])  # type: ignore[union-attr]
+    params = {"width": 16, "depth": 1, "epochs": 5, "views": 128, "batch_size": 16, "learning_rate": 4e-3}
+    model = family("separable_cnn").build(params).fit(takes, np.array(emotions))
+    about: dict[str, Any] = {"features": one.name, "fingerprint": one.fingerprint, "shape": one.shape}
+    return Bundle(model, "separable_cnn", params, columns=(), standardiser=None, corpora=("sample",), **about)
+
+
+def test_it_judges_the_face_that_the_camera_shows_as_the_file_is_judged(playwright: Any, tmp_path: Path) -> None:
+    emotions = ["angry", "happy"]
+    films = [sample.make(Clip.parse(f"01-01-0{number}-01-01-01-02"), height=360) for number in (5, 3)]
+    seeing_model(films, emotions).save(tmp_path / "model")
+    film = tmp_path / "film.mp4"
+    film.write_bytes(films[1])
+    predict = [sys.executable, JOB.replace("serve.py", "predict.py"), film, "--model", tmp_path / "model", "--json"]
+    ran = subprocess.run(predict, capture_output=True, check=True, timeout=120, cwd=tmp_path)
+    (said,) = json.loads(ran.stdout)["predictions"]
+    assert said["emotion"] == "happy"
+    face = as_camera(films[1], tmp_path / "face.mjpeg")
+    with (
+        running(JOB, "--model", tmp_path / "model", "--port", "0") as (address, _),
+        browsing(playwright, address, face, face, tmp_path) as browser,
+        browser.open() as page,
+    ):
+        assert page.locator("#microphone").is_hidden()
+        page.click("#camera")
+        page.wait_for_selector("#boxes .box:not([hidden])")
+        page.wait_for_function("() => Number(document.documentElement.dataset.answers) >= 4")
+        assert page.inner_text("#kind") == "What the camera shows"
+        assert page.inner_text("#word") == said["emotion"]
+        assert "One face. It is judged." in page.inner_text("#face-caption")
+        browser.shoot(page, "seeing")
+        page.click("#camera")
+        assert heard(page, 1) == said["emotion"]
+        assert page.inner_text("#kind") == "What the camera showed"
+        page.set_input_files("#file", film)
+        page.wait_for_selector("html[data-file]")
+        assert page.inner_text("#word") == said["emotion"]
+        shown = {row.split("\n")[0]: row.split("\n")[1] for row in page.locator("#bars li").all_inner_texts()}
+        assert shown == {word: f"{round(100 * p)} %" for word, p in said["calibrated"].items()}
 
 
 @pytest.mark.data

@@ -26,9 +26,11 @@ PIECE = 1024
 
 
 @contextmanager
-def page(predictor: Predictor, *, token: str = "", **limits: Any) -> Iterator[tuple[TestClient, House]]:
+def page(
+    predictor: Predictor, *, other: Predictor | None = None, token: str = "", **limits: Any
+) -> Iterator[tuple[TestClient, House]]:
     """The page without a socket; sound may come as fast as it likes unless `limits` say otherwise."""
-    house = House(predictor, about={"emotions": []}, limits=Limits(**{"haste": 1e6, **limits}))
+    house = House(predictor, other=other, about={"emotions": []}, limits=Limits(**{"haste": 1e6, **limits}))
     with TestClient(app(house, token=token), base_url="http://localhost:8000") as client:
         yield client, house
 

@@ -34,6 +34,8 @@ async function enter() {
   }
   view.fine();
   $("door").hidden = true;
+  $("microphone").hidden = model.hears === false;
+  if (model.hears === false) $("word").textContent = "Look into the camera";
   bars = new view.Bars(model.emotions);
   stream = new Stream($("stream"), model.emotions);
   view.about(model);
@@ -88,7 +90,11 @@ function answered(answer) {
     show(answer, "The last utterance");
     heard.add(answer, "An utterance", view.seconds(answer.start, answer.stop));
     view.announce(view.sentence(answer));
-  } else show(answer, "While you speak");
+  } else if (answer.kind === "seen") {
+    show(answer, "What the camera showed");
+    heard.add(answer, "What the camera showed", "camera");
+    view.announce(view.sentence(answer));
+  } else show(answer, answer.kind === "look" ? "What the camera shows" : "While you speak");
   if (answer.likeliest) stream.add(answer.calibrated);
   document.documentElement.dataset.answers = Number(document.documentElement.dataset.answers ?? 0) + 1;
 }
@@ -204,6 +210,7 @@ async function look() {
 }
 
 function blink() {
+  if (camera.on) link.wish({ do: "look away" });
   camera.stop();
   pressed("camera", false, "Look");
   $("face").hidden = true;

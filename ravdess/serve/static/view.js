@@ -61,7 +61,8 @@ function detail({ emotion, likeliest, confidence }) {
 
 export function verdict(kind, answer) {
   const { emotion, likeliest, remarks } = answer;
-  $("kind").textContent = kind;
+  const both = answer.by?.length === 2;
+  $("kind").textContent = both ? `${kind}, by voice and face` : kind;
   $("word").textContent = emotion;
   $("word").classList.toggle("none", emotion !== likeliest);
   $("share").textContent = detail(answer);
