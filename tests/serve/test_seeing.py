@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +56,18 @@ def jpegs(film: bytes, every: int = 6) -> list[bytes]:
     return made
 
 
+def shown(socket: Any, some: list[bytes]) -> dict[str, Any]:
+    """Send camera pictures, the last one again until a live answer has come, and give the last of these."""
+    answer: dict[str, Any] = {}
+    for jpeg in [*some, *[some[-1]] * 50]:
+        if answer and jpeg is some[-1]:
+            break
+        socket.send_bytes(picture(jpeg))
+        while (said := json.loads(socket.receive()["text"]))["say"] != "face":
+            answer = said if said.get("kind") == "look" else answer
+    return answer
+
+
 def test_camera_pictures_become_the_take_that_the_film_is(films: list[bytes]) -> None:
     some = jpegs(films[0], every=5)
     names = ["face_48", "frames_256"]
@@ -82,10 +95,7 @@ def test_what_the_camera_shows_is_judged_live_and_when_it_is_off(
         with page(predictor, other=seeing, pictures=1e6, live=0.0) as (client, house), visit(client) as socket:
             assert house.sees
             assert not house.sees_speakers
-            for jpeg in jpegs(films[number]):
-                socket.send_bytes(picture(jpeg))
-                until(socket, say="face")
-            live = until(socket, say="answer", kind="look")
+            live = shown(socket, jpegs(films[number]))
             assert live["by"] == ["picture"]
             socket.send_json({"do": "look away"})
             seen = until(socket, say="answer", kind="seen")
@@ -123,10 +133,7 @@ def test_no_face_is_said(eye: Bundle) -> None:
 
     wall = cv2.imencode(".jpg", np.full((180, 320, 3), 128, np.uint8))[1].tobytes()
     with Predictor(eye) as seeing, page(seeing, pictures=1e6, live=0.0) as (client, _), visit(client) as socket:
-        for _ in range(2):  # the first one waits for the worker to start
-            socket.send_bytes(picture(wall))
-            until(socket, say="face", boxes=[])
-        answer = until(socket, say="answer", kind="look")
+        answer = shown(socket, [wall])
         assert answer["emotion"] == "not sure"
         assert answer["remarks"] == ["no face: most of the pictures that were looked at show none"]
 
