@@ -162,7 +162,15 @@ class Trees:
             columns = int(parts.pop("columns"))
             whole = {name: parts[name].astype(np.intp, casting="safe") for name in parts if name in _WHOLE}
             floats = {name: parts[name].astype(np.float64, casting="safe") for name in parts if name not in _WHOLE}
-            return cls(columns=columns, **whole, **floats)
+            return cls(
+                whole["sizes"],
+                whole["feature"],
+                floats["threshold"],
+                whole["left"],
+                whole["right"],
+                floats["values"],
+                columns,
+            )
         except BadBundle as error:
             raise BadBundle(f"{path} holds {error}") from error
         except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:

@@ -117,7 +117,7 @@ def _planes(picture: Any) -> Planes:
     if picture.ndim == 2:
         return Planes(picture, None, None, full=True, space=5)
     y, v, u = cv2.split(cv2.cvtColor(picture, cv2.COLOR_BGR2YCrCb))
-    return Planes(y, u, v, full=True, space=5)  # type: ignore[arg-type]
+    return Planes(y, u, v, full=True, space=5)
 
 
 def _decoded(data: bytes, *, colour: bool) -> Any:

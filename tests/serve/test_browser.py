@@ -350,7 +350,14 @@ def test_it_judges_the_face_that_the_camera_shows_as_the_file_is_judged(playwrig
     seeing_model(films, emotions).save(tmp_path / "model")
     film = tmp_path / "film.mp4"
     film.write_bytes(films[1])
-    predict = [sys.executable, JOB.replace("serve.py", "predict.py"), film, "--model", tmp_path / "model", "--json"]
+    predict: list[str | Path] = [
+        sys.executable,
+        JOB.replace("serve.py", "predict.py"),
+        film,
+        "--model",
+        tmp_path / "model",
+        "--json",
+    ]
     ran = subprocess.run(predict, capture_output=True, check=True, timeout=120, cwd=tmp_path)
     (said,) = json.loads(ran.stdout)["predictions"]
     assert said["emotion"] == "happy"

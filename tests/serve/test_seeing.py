@@ -48,7 +48,8 @@ def jpegs(film: bytes, every: int = 6) -> list[bytes]:
     import cv2
 
     made = []
-    with av.open(io.BytesIO(film)) as file:
+    opened: Any = av.open(io.BytesIO(film))
+    with opened as file:
         for at, frame in enumerate(file.decode(video=0)):
             if at % every == 0:
                 small = cv2.resize(frame.to_ndarray(format="bgr24"), (320, 180), interpolation=cv2.INTER_AREA)
