@@ -85,7 +85,7 @@ function said(message) {
 }
 
 function answered(answer) {
-  if (flow.busy && answer.kind !== "final") return; // a guess at what is past by now
+  if (flow.busy && !["final", "seen"].includes(answer.kind)) return; // a guess at what is past by now
   if (answer.kind === "final") {
     show(answer, "The last utterance");
     heard.add(answer, "An utterance", view.seconds(answer.start, answer.stop));
