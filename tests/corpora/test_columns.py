@@ -11,7 +11,7 @@ from ravdess.corpora import columns
 from ravdess.corpora.columns import Rows
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
-KINDS = {
+KINDS: dict[str, columns.Column] = {
     "text": columns.strings,
     "word": columns.words,
     "number": columns.numbers,
