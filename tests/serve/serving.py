@@ -32,8 +32,12 @@ def running(
     )
     try:
         assert process.stderr is not None
-        address = process.stderr.readline().strip()
-        assert address.startswith("http"), address + process.stderr.read()
+        told: list[str] = []
+        while not told or not told[-1].startswith("http"):  # TensorFlow may have something to say before
+            line = process.stderr.readline()
+            assert line, "".join(told)
+            told.append(line)
+        address = told[-1].strip()
         yield address, process
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
