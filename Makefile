@@ -15,8 +15,8 @@ demo: env  ## The main job on the made corpus: clips -> features -> a short sear
 	$(BIN)/python jobs/featurize.py --store $(DEMO) --source sample:actors=10,takes=16
 	$(BIN)/python jobs/tune.py --store $(DEMO) --family svm,xgboost --samples 4 --protocol luna
 
-scoreboard: env  ## SOURCE=<clips> [FACE=<csv>]: features, every search, and the table beside published numbers
-	$(BIN)/python jobs/scoreboard.py --store $(SCORES) --source "$(or $(SOURCE),$(error SOURCE=<folder or zip of clips> is missing))" $(if $(FACE),--face "$(FACE)") || test $$? = 3
+scoreboard: env  ## SOURCE=<clips> [FACE=<csv>] [NETWORKS=1]: features, every search, and the table beside published numbers
+	$(BIN)/python jobs/scoreboard.py --store $(SCORES) --source "$(or $(SOURCE),$(error SOURCE=<folder or zip of clips> is missing))" $(if $(FACE),--face "$(FACE)") $(if $(NETWORKS),--networks) || test $$? = 3
 
 test: env format lint types imports tests  ## Every check: format, lint, strict types, walls between packages, tests
 

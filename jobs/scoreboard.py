@@ -1,7 +1,8 @@
 """From clips to the scoreboard: features, the searches of the table families, and the table beside published numbers.
 
 Runs the other jobs one after another and says how long each took. Each goes on where it was interrupted, so this does
-too; what is finished is only read. Without --face there is sound alone.
+too; what is finished is only read. Without --face there is sound alone; with --networks a network on log-mel spectra is
+searched last, and what it adds to the tables of sound.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ravdess import terminal
 EXAMPLES = """
   python jobs/scoreboard.py --source ~/ravdess --face openface_au.csv      → scoreboard.html and scoreboard.md
   python jobs/scoreboard.py --source ~/ravdess --list                      only print the commands
+  python jobs/scoreboard.py --source ~/ravdess --networks                  audio_cnn on logmel and its fusion as well
   make scoreboard SOURCE=~/ravdess FACE=openface_au.csv
 
 exit status: 0 all done, 1 a step failed, 2 wrong usage, 3 done but a file was rejected or a candidate failed
@@ -35,6 +37,8 @@ QUICK: Final = ("lda", "svm")
 SLOW: Final = ("random_forest", "xgboost", "lightgbm", "mlp")
 """Fits of seconds: the defaults alone, and on voices' and faces' measures only what adds to a fusion."""
 FOREST: Final = ("random_forest",)
+SPECTRA: Final = "logmel"
+NETWORK: Final = "audio_cnn"
 SEVERAL: Final = ("--samples", "6", "--grid", "2")
 ONE: Final = ("--samples", "1", "--grid", "0")
 ENROLLED: Final = ("--normalise", "actor")
@@ -51,7 +55,7 @@ class Step(NamedTuple):
         return shlex.join(["python", f"jobs/{self.job}.py", *self.arguments])
 
 
-def steps(source: Sequence[str], face: str | None, out: str) -> Iterator[Step]:
+def steps(source: Sequence[str], face: str | None, out: str, *, networks: bool = False) -> Iterator[Step]:
     """Every step in order: the quick searches first."""
     sources = [word for one in source for word in ("--source", one)]
     yield Step("featurize", (*sources, "--features", ",".join(SOUND)))
@@ -68,6 +72,12 @@ def steps(source: Sequence[str], face: str | None, out: str) -> Iterator[Step]:
         for protocol in ("emobox", "luna"):
             yield from fusions(protocol, how, face=bool(face))
     yield searched("emobox", SOUND[0], "slow", SLOW, ONE)
+    if networks:
+        yield Step("featurize", (*sources, "--features", SPECTRA))
+        yield searched("emobox", SPECTRA, "network", (NETWORK,), ONE)
+        tables = named("emobox", SOUND[-1], "quick", ())
+        members = (*(f"{tables}/{family}" for family in QUICK), f"{named('emobox', SPECTRA, 'network', ())}/{NETWORK}")
+        yield fused("emobox", f"{SOUND[-1]}+{SPECTRA}", members, ())
     yield Step("report", ("--scoreboard", "--out", out))
 
 
@@ -89,18 +99,20 @@ def fusions(protocol: str, how: Sequence[str], *, face: bool) -> Iterator[Step]:
         return f"{named(protocol, features, 'slow' if family in SLOW else 'quick', how)}/{family}"
 
     ears, eyes = run(SOUND[-1], "lda"), run(ROOT, "lda")
-    fused: dict[str, tuple[str, ...]] = {}
     if protocol == "emobox":
-        fused[SOUND[-1]] = (ears, run(SOUND[-1], "svm"))
+        yield fused(protocol, SOUND[-1], (ears, run(SOUND[-1], "svm")), how)
     if protocol == "emobox" and face:
         forest = run(ROOT, "random_forest")
-        fused[ROOT] = (eyes, run(ROOT, "svm"), forest)
-        fused[BOTH] = (ears, eyes, run(BOTH, "lda"), forest)
+        yield fused(protocol, ROOT, (eyes, run(ROOT, "svm"), forest), how)
+        yield fused(protocol, BOTH, (ears, eyes, run(BOTH, "lda"), forest), how)
     elif face:
-        fused[BOTH] = (ears, eyes, run(BOTH, "lda"))
-    for name, members in fused.items():
-        asked = ("--family", "fusion", "--members", ",".join(members))
-        yield Step("tune", (*asked, "--run", named(protocol, name, "fusion", how)))
+        yield fused(protocol, BOTH, (ears, eyes, run(BOTH, "lda")), how)
+
+
+def fused(protocol: str, features: str, members: Sequence[str], how: Sequence[str]) -> Step:
+    """An ensemble of finished runs."""
+    asked = ("--family", "fusion", "--members", ",".join(members))
+    return Step("tune", (*asked, "--run", named(protocol, features, "fusion", how)))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -108,6 +120,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = terminal.parser(__doc__, EXAMPLES)
     parser.add_argument("--source", action="append", required=True, metavar="PATH", help="clips, as for featurize")
     parser.add_argument("--face", metavar="FILE", help="csv or Parquet of face measurements, a row a clip")
+    parser.add_argument("--networks", action="store_true", help=f"{NETWORK} on {SPECTRA} and its fusion, too")
     parser.add_argument("--out", default="scoreboard.html", metavar="FILE", help="default: %(default)s")
     parser.add_argument("--list", action="store_true", help="print the commands and run nothing")
     return parser
@@ -115,7 +128,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> int:
     """Run the job and return its exit status."""
-    planned = list(steps(args.source, args.face, args.out))
+    planned = list(steps(args.source, args.face, args.out, networks=args.networks))
     store = ("--store", args.store)
     if args.list:
         print("\n".join(f"{one.words} {shlex.join(store)}" for one in planned))

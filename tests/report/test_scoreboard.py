@@ -164,7 +164,7 @@ def test_modalities(features: str, modality: str) -> None:
 def test_the_sequence_holds_commands_that_the_jobs_take() -> None:
     job = str(JOBS / "scoreboard.py")
     told = subprocess.run(
-        [sys.executable, job, "--source", "a b", "--face", "f.csv", "--list"],
+        [sys.executable, job, "--source", "a b", "--face", "f.csv", "--networks", "--list"],
         capture_output=True,
         text=True,
         check=True,
@@ -176,6 +176,11 @@ def test_the_sequence_holds_commands_that_the_jobs_take() -> None:
     assert parsed[-1]["scoreboard"]
     searched = [(one["features"], one["normalise"]) for one in parsed if "normalise" in one]
     assert {kind for _, kind in searched} == {None, "actor"}
+    assert ("logmel", None) in searched
+    finished: set[str] = set()
+    for one in parsed:
+        assert {name.split("/")[0] for name in ",".join(one.get("members") or ()).split(",") if name} <= finished
+        finished.add(one.get("run") or "")
     without = subprocess.run(
         [sys.executable, job, "--source", "a", "--list"], capture_output=True, text=True, check=True
     ).stdout
