@@ -51,7 +51,7 @@ def test_one_wild_picture_does_not_move_the_square() -> None:
 
 def test_no_face_gives_the_place_where_faces_are() -> None:
     nothing = face([np.full((360, 640), 200, np.uint8)] * 3)
-    assert nothing == pytest.approx((*HAAR["elsewhere"], 0.0))
+    assert nothing == pytest.approx((*HAAR["elsewhere"], 0.0, 0.0))
     tall = face([np.full((640, 360), 200, np.uint8)])
     assert tall.size * 640 <= 360
     assert tall.crop(np.zeros((640, 360), np.uint8), 48).shape == (48, 48)

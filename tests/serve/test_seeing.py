@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -60,8 +62,9 @@ def jpegs(film: bytes, every: int = 6) -> list[bytes]:
 def shown(socket: Any, some: list[bytes]) -> dict[str, Any]:
     """Send camera pictures, the last one again until a live answer has come, and give the last of these."""
     answer: dict[str, Any] = {}
-    for jpeg in [*some, *[some[-1]] * 50]:
-        if answer and jpeg is some[-1]:
+    late = time.monotonic() + 30
+    for jpeg in chain(some, repeat(some[-1])):
+        if (answer and jpeg is some[-1]) or time.monotonic() > late:
             break
         socket.send_bytes(picture(jpeg))
         while (said := json.loads(socket.receive()["text"]))["say"] != "face":
