@@ -7,7 +7,6 @@ What only trains (dropout) is gone, and a batch normalisation is the scale and s
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ravdess.errors import BadBundle
+from ravdess.families.npz_file import MODEL, reading
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-MODEL: Final = "model.npz"
 _CHUNK: Final = 8192
 _NAMES: Final = ("kernel", "scale", "shift")
 
@@ -106,11 +105,9 @@ class Dense:
     @classmethod
     def load(cls, folder: Path) -> Dense:
         """The inverse of `save`. Raises BadBundle for anything but such a file; nothing is unpickled."""
-        path = folder / MODEL
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                count = len(file.files) // len(_NAMES)
-                parts = [[file[f"{name}_{place}"] for name in _NAMES] for place in range(count)]
+        with reading(folder, "a dense network") as file:
+            count = len(file.files) // len(_NAMES)
+            parts = [[file[f"{name}_{place}"] for name in _NAMES] for place in range(count)]
             return cls(
                 tuple(
                     (
@@ -121,7 +118,3 @@ class Dense:
                     for kernel, scale, shift in parts
                 )
             )
-        except BadBundle as error:
-            raise BadBundle(f"{path} holds {error}") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-            raise BadBundle(f"{path} cannot be read as a dense network: {error}") from error

@@ -13,7 +13,6 @@ nothing at random, and takes some 0.1 seconds for 1000 rows of 876 columns.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +21,7 @@ import numpy as np
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
 from ravdess.families.common import encode, even_mean, number, read_about, settle, softmax, whole, write_about
+from ravdess.families.npz_file import MODEL, reading
 from ravdess.families.ranks import NormalScores
 from ravdess.families.space import Choice, Params, Real, Space
 
@@ -37,7 +37,6 @@ SPACE: Final[Space] = {
 }
 DEFAULTS: Final[Params] = {"shrinkage": 0.5, "columns": "normal", "temperature": 4}
 """`temperature` divides log likelihoods: columns of one clip err together, and undivided they claim certainty."""
-MODEL: Final = "model.npz"
 
 
 class Discriminant:
@@ -99,22 +98,16 @@ def load(folder: Path) -> Discriminant:
     about = read_about(folder, NAME)
     model = Discriminant(about["params"])
     model.classes_ = np.array(about["classes"], dtype=np.str_)
-    path = folder / MODEL
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            parts = {name: file[name].astype(np.float64, casting="safe") for name in file.files}
+    with reading(folder, "a linear discriminant") as file:
+        parts = {name: file[name].astype(np.float64, casting="safe") for name in file.files}
         model.weights, model.offsets = parts["weights"], parts["offsets"]
         if model.params["columns"] == "normal":
             model.ranks = NormalScores(parts["knots"], parts["scores"])
-    except BadBundle as error:
-        raise BadBundle(f"{path} holds {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-        raise BadBundle(f"{path} cannot be read as a linear discriminant: {error}") from error
     columns = len(model.weights) if model.ranks is None else model.ranks.knots.shape[1]
     k = len(model.classes_)
     finite = np.isfinite(model.weights).all() and np.isfinite(model.offsets).all()
     if model.weights.shape != (columns, k) or model.offsets.shape != (k,) or not finite:
-        raise BadBundle(f"{path} holds a linear discriminant whose arrays do not fit together")
+        raise BadBundle(f"{folder / MODEL} holds a linear discriminant whose arrays do not fit together")
     return model
 
 

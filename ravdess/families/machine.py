@@ -5,7 +5,6 @@ So a saved machine is loaded in milliseconds and needs neither scikit-learn nor 
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ravdess.errors import BadBundle
+from ravdess.families.npz_file import MODEL, reading
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
 
-MODEL: Final = "model.npz"
 _ARRAYS: Final = ("vectors", "coefficients", "intercepts", "counts", "gamma")
 _CHUNK: Final = 4096
 
@@ -111,15 +110,9 @@ class Machine:
     @classmethod
     def load(cls, folder: Path) -> Machine:
         """The inverse of `save`. Raises BadBundle for anything but such a file; nothing is unpickled."""
-        path = folder / MODEL
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                parts = {name: np.asarray(file[name]) for name in _ARRAYS}
+        with reading(folder, "a support vector machine") as file:
+            parts = {name: np.asarray(file[name]) for name in _ARRAYS}
             counts = parts.pop("counts").astype(np.int64, casting="safe")
             gamma = float(parts.pop("gamma"))
             floats = {name: part.astype(np.float64, casting="safe") for name, part in parts.items()}
             return cls(counts=counts, gamma=gamma, **floats)
-        except BadBundle as error:
-            raise BadBundle(f"{path} holds {error}") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-            raise BadBundle(f"{path} cannot be read as a support vector machine: {error}") from error

@@ -10,8 +10,9 @@ import numpy as np
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
 from ravdess.families.common import encode, even_mean, read_about, settle, unit_rows, write_about
+from ravdess.families.npz_file import MODEL
 from ravdess.families.space import Choice, Integer, Params, Real, Space
-from ravdess.families.trees import MODEL, Trees
+from ravdess.families.trees import Trees
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,8 @@ import numpy as np
 from ravdess.errors import BadBundle
 from ravdess.families import FAMILIES, Family
 from ravdess.families.common import encode, even_mean, number, read_about, settle, unit_rows, write_about
-from ravdess.families.machine import MODEL, Machine
+from ravdess.families.machine import Machine
+from ravdess.families.npz_file import MODEL
 from ravdess.families.space import Choice, Params, Real, Space
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ taken in the same order and the same precision, so the probabilities are scikit-
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ravdess.errors import BadBundle
+from ravdess.families.common import walkable
+from ravdess.families.npz_file import MODEL, reading
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Places = NDArray[np.intp]
 
-MODEL: Final = "model.npz"
 LEAF: Final = -1
 _ARRAYS: Final = ("sizes", "feature", "threshold", "left", "right", "values", "columns")
 _WHOLE: Final = frozenset(("sizes", "feature", "left", "right", "columns"))
@@ -74,14 +74,12 @@ class Trees:
     def _walkable(self) -> bool:
         """Whether every walk stays within its tree and ends: no child is shared, a root, or of another tree."""
         inner = self.left != LEAF
-        children = np.concatenate([self.left[inner], self.right[inner]])
-        size = np.repeat(self.sizes, self.sizes)[inner]
-        whole = children + np.tile(self._first[inner], 2)
+        starts = np.cumsum(self.sizes)[:-1]
+        trees = zip(*(np.split(part, starts) for part in (self.left, self.right, inner)), strict=True)
         return bool(
             np.array_equal(self.right != LEAF, inner)
-            and np.all((children > 0) & (children < np.tile(size, 2)))
-            and len(np.unique(whole)) == len(whole)
             and np.all((self.feature[inner] >= 0) & (self.feature[inner] < self.columns))
+            and all(walkable(np.concatenate([left[here], right[here]]), len(left)) for left, right, here in trees)
         )
 
     @classmethod
@@ -105,18 +103,13 @@ class Trees:
         )
 
     @cached_property
-    def _first(self) -> Places:
-        """Of each node, where its tree begins."""
-        first: Places = np.repeat(np.cumsum(self.sizes) - self.sizes, self.sizes)
-        return first
-
-    @cached_property
     def _steps(self) -> tuple[Places, Places, Places]:
         """Where each node sends a row, left and right, itself at a leaf; and which leaf it is."""
         leaf, here = self.left == LEAF, np.arange(len(self.left))
+        first = np.repeat(np.cumsum(self.sizes) - self.sizes, self.sizes)
         return (
-            np.where(leaf, here, self.left + self._first),
-            np.where(leaf, here, self.right + self._first),
+            np.where(leaf, here, self.left + first),
+            np.where(leaf, here, self.right + first),
             np.cumsum(leaf) - 1,
         )
 
@@ -140,9 +133,8 @@ class Trees:
         total = np.zeros((len(rows), self.values.shape[1]))
         step = max(1, _WALKS // len(self.sizes))
         for at in range(0, len(rows), step):
-            for reached in self.leaves(
-                rows[at : at + step]
-            ).T:  # one tree after another: the order decides the last bit
+            # One tree after another: the order decides the last bit.
+            for reached in self.leaves(rows[at : at + step]).T:
                 total[at : at + step] += self.values[reached]
         return total / len(self.sizes)
 
@@ -155,10 +147,8 @@ class Trees:
     @classmethod
     def load(cls, folder: Path) -> Trees:
         """The inverse of `save`. Raises BadBundle for anything but such a file; nothing is unpickled."""
-        path = folder / MODEL
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                parts = {name: np.asarray(file[name]) for name in _ARRAYS}
+        with reading(folder, "a forest") as file:
+            parts = {name: np.asarray(file[name]) for name in _ARRAYS}
             columns = int(parts.pop("columns"))
             whole = {name: parts[name].astype(np.intp, casting="safe") for name in parts if name in _WHOLE}
             floats = {name: parts[name].astype(np.float64, casting="safe") for name in parts if name not in _WHOLE}
@@ -171,7 +161,3 @@ class Trees:
                 floats["values"],
                 columns,
             )
-        except BadBundle as error:
-            raise BadBundle(f"{path} holds {error}") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-            raise BadBundle(f"{path} cannot be read as a forest: {error}") from error
