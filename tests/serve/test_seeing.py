@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
-from itertools import chain, repeat
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -60,11 +60,14 @@ def jpegs(film: bytes, every: int = 6) -> list[bytes]:
 
 
 def shown(socket: Any, some: list[bytes]) -> dict[str, Any]:
-    """Send camera pictures, the last one again until a live answer has come, and give the last of these."""
+    """Send camera pictures, all of them again until a live answer has come, and give the last of these.
+
+    All of them, since the server keeps the latest pictures: one that came again and again would push out the others.
+    """
     answer: dict[str, Any] = {}
     late = time.monotonic() + 30
-    for jpeg in chain(some, repeat(some[-1])):
-        if (answer and jpeg is some[-1]) or time.monotonic() > late:
+    for at, jpeg in enumerate(cycle(some)):
+        if (answer and at >= len(some)) or time.monotonic() > late:
             break
         socket.send_bytes(picture(jpeg))
         while (said := json.loads(socket.receive()["text"]))["say"] != "face":
