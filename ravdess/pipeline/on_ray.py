@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from ravdess.errors import WorkersFailed
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _PACKED: Final = "packed"
 
 
-def run(blocks: Sequence[pa.Table], work: Callable[..., Iterator[pa.Table]], **given: Any) -> Iterator[pa.Table]:
+def run(blocks: Iterable[pa.Table], work: Callable[..., Iterator[pa.Table]], **given: Any) -> Iterator[pa.Table]:
     """``work(block, **given)`` for every block, in some order.
 
     Parameters
     ----------
-    blocks : sequence of pyarrow.Table
+    blocks : iterable of pyarrow.Table
     work : callable
         Yields tables. Each is handed on at once: Ray keeps account of every one, so they had better be few.
 

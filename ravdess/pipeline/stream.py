@@ -89,7 +89,7 @@ def _round(
     rounds = max(4, -(-len(left) // (CHUNK * cpus)))  # equal chunks, so that all CPUs end at about the same time
     first = max(1, -(-len(left) // (rounds * cpus)))
     for size in (first, *(size for size in RETRY if size < first or size == 1)):
-        chunks = [work.take(pa.array(left[start : start + size])) for start in range(0, len(left), size)]
+        chunks = (work.take(pa.array(left[start : start + size])) for start in range(0, len(left), size))
         rows = work["row"].take(pa.array(left)).to_numpy()
         arrived = np.zeros(len(left), bool)
         for batch in run(chunks, _work_through, sets=sets, time_limit=time_limit):

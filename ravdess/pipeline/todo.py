@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from ravdess.clips import CLIP_COLUMNS
+from ravdess.memory import give_back
 from ravdess.pipeline.recorded import FILE, join, recorded
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 COMMIT_SECONDS: Final = 3.0
 """Time between two commits: what a kill may lose, or as long as Ray takes to start."""
-COMMIT_BYTES: Final = 2**21
+COMMIT_BYTES: Final = 2**20
 """A commit is made earlier when so much waits: it is copied several times on its way."""
 
 
@@ -98,7 +99,7 @@ class Todo(Generic[One]):
         if not wanted.all():
             self.clips = self.clips.filter(pa.array(wanted != 0))
         self.done = self._chosen.num_rows - self.clips.num_rows
-        _give_back()
+        give_back()
 
     def __enter__(self) -> Self:
         return self
@@ -150,6 +151,7 @@ class Todo(Generic[One]):
                 if size >= COMMIT_BYTES or time.monotonic() - committed >= COMMIT_SECONDS:
                     self.commit(waiting)
                     waiting = []
+                    give_back()
                     size, committed = 0, time.monotonic()
                 if progress is not None:
                     progress(batch.num_rows, count_rejects(batch, self.sets))
@@ -220,19 +222,6 @@ class Todo(Generic[One]):
         if not about.num_rows:
             return np.zeros(clips.num_rows, bool)
         return np.asarray(pc.is_in(join(clips, FILE), value_set=join(about, FILE)), dtype=bool)
-
-
-def _give_back() -> None:
-    """Return what planning no longer uses to the system: it looked at every file, the work looks at a few."""
-    import ctypes
-    import gc
-
-    import pyarrow as pa
-
-    gc.collect()
-    pa.default_memory_pool().release_unused()
-    with suppress(OSError, AttributeError):  # glibc alone keeps it back, and has a way to say so
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def count_rejects(batch: pa.Table, sets: Sequence[One]) -> int:
