@@ -120,9 +120,11 @@ def main(args: argparse.Namespace) -> int:
 
     summary: dict[str, Any] = {"features": {}, "rejects": [], "notes": [], "ray_started": False}
     lines: list[str] = []
+    rejects: list[dict[str, str]] = []
     if args.imports:
         imported = _import(args, found if args.source else None)
         _merge(summary, _imports_as_json(imported))
+        rejects += [reject for one in imported for reject in one.rejects]
         lines += _import_lines(imported, args.store)
     if found and measured:
         from ravdess.pipeline.recorded import Recorded
@@ -132,13 +134,16 @@ def main(args: argparse.Namespace) -> int:
             if tables:
                 made = _featurize(args, books, tables)
                 _merge(summary, _as_json(made))
+                rejects += made.rejects.to_pylist() if args.json else []
                 lines += _lines(made)
             if frames:
                 shards = _frames(args, books, frames)
                 _merge(summary, _frames_as_json(shards))
+                rejects += shards.rejects.to_pylist() if args.json else []
                 lines += _frame_lines(shards, args.store)
+    summary["rejects"] = list({tuple(reject.values()): reject for reject in rejects}.values())
     terminal.close(summary, lines, as_json=args.json)
-    refused = summary["rejects"] or any(made["rejects"] for made in summary["features"].values())
+    refused = any(made["rejects"] for made in summary["features"].values())
     return terminal.REJECTS if refused else terminal.DONE
 
 
@@ -271,7 +276,6 @@ def _as_json(summary: Summary) -> dict[str, object]:
             name: {"rows": made.rows, "computed": made.computed, "rejects": made.rejects, "path": made.path}
             for name, made in summary.features.items()
         },
-        "rejects": summary.rejects,
         "notes": summary.notes,
         "ray_started": summary.ray_started,
     }
@@ -280,7 +284,6 @@ def _as_json(summary: Summary) -> dict[str, object]:
 def _frames_as_json(summary: FrameSummary) -> dict[str, object]:
     return {
         "features": {name: vars(made) for name, made in summary.frames.items()},
-        "rejects": summary.rejects,
         "notes": summary.notes,
         "ray_started": summary.ray_started,
     }
@@ -298,7 +301,6 @@ def _imports_as_json(imported: Sequence[Imported]) -> dict[str, Any]:
         }
     return {
         "features": features,
-        "rejects": [reject for one in imported for reject in one.rejects],
         "notes": [note for one in imported for note in one.notes],
         "imports": [one.as_json() for one in imported],
     }
@@ -339,9 +341,10 @@ def _frame_lines(summary: FrameSummary, store: str) -> list[str]:
 
 def _problem_lines(summary: Summary | FrameSummary) -> list[str]:
     lines = [f"note: {note}" for note in summary.notes]
-    lines += [f"rejected: {reject['source']}: {reject['reason']}" for reject in summary.rejects[:SHOWN]]
-    if len(summary.rejects) > SHOWN:
-        lines.append(f"rejected: … and {len(summary.rejects) - SHOWN} more; all stand in the table 'rejects'")
+    shown = summary.rejects.slice(0, SHOWN).to_pylist()
+    lines += [f"rejected: {reject['source']}: {reject['reason']}" for reject in shown]
+    if summary.rejects.num_rows > SHOWN:
+        lines.append(f"rejected: … and {summary.rejects.num_rows - SHOWN} more; all stand in the table 'rejects'")
     return lines
 
 

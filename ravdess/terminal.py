@@ -216,7 +216,8 @@ def _is_number(cell: object) -> bool:
 def close(summary: Mapping[str, object], lines: Iterable[str], *, as_json: bool) -> None:
     """Print a job's closing summary: `summary` as JSON on stdout with --json, else `lines` for people."""
     if as_json:
-        print(json.dumps(summary, indent=2, ensure_ascii=False))
+        json.dump(summary, sys.stdout, indent=2, ensure_ascii=False)
+        print()
     else:
         print("\n".join(lines))
 

@@ -16,6 +16,8 @@ from ravdess.pipeline.recorded import recorded
 from ravdess.pipeline.todo import Todo
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ravdess.corpora import Catalogue
     from ravdess.pipeline.recorded import Recorded
     from storage import Store
@@ -47,11 +49,12 @@ class Made:
 class Summary:
     """What a call did: per feature set, every file of the source that stands rejected, and what is worth knowing.
 
-    `tried` counts the clips that there was something to do for; `ray_started` tells whether Ray was needed for them.
+    `rejects` has the columns clip, source, stage and reason. `tried` counts the clips that there was something to do
+    for; `ray_started` tells whether Ray was needed for them.
     """
 
     features: dict[str, Made]
-    rejects: list[dict[str, str]]
+    rejects: pa.Table
     notes: list[str]
     tried: int
     ray_started: bool

@@ -72,8 +72,8 @@ class Recorded:
         import pyarrow.compute as pc
 
         if self._refused is None:
-            known = self._rejects.read()
-            clips = self.catalogue.clips
+            known = self._rejects.read(REJECT_COLUMNS)
+            clips = self.catalogue.clips.select(FILE)
             suspects = clips.filter(pc.is_in(clips["source"], value_set=known["source"].combine_chunks()))
             self._refused = known.filter(pc.is_in(join(known, FILE), value_set=join(suspects, FILE)))
         return self._refused

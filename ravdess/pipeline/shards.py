@@ -17,7 +17,7 @@ from ravdess.frames import INDEX_COLUMNS, FrameSet, frame_set
 from ravdess.pipeline.groups import Outcome, cut, outcomes_table, slice_type, work_through
 from ravdess.pipeline.on_ray import died, nobody_came, run
 from ravdess.pipeline.recorded import recorded
-from ravdess.pipeline.todo import Todo, clip_columns, row_schema
+from ravdess.pipeline.todo import Todo, clip_columns, distinct, row_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,10 +48,13 @@ class MadeFrames:
 
 @dataclass(frozen=True)
 class FrameSummary:
-    """What a call did: per frame set, every file of the source that stands rejected, and what is worth knowing."""
+    """What a call did: per frame set, every file of the source that stands rejected, and what is worth knowing.
+
+    `rejects` has the columns clip, source, stage and reason.
+    """
 
     frames: dict[str, MadeFrames]
-    rejects: list[dict[str, str]]
+    rejects: pa.Table
     notes: list[str]
     ray_started: bool
 
@@ -126,6 +129,8 @@ def featurize_frames(
     StorageError
         Another definition of a set stands under its name, or the store cannot be written.
     """
+    import pyarrow as pa
+
     sets = [frame_set(name) for name in dict.fromkeys(names)]
     with recorded(catalogue, store) as books:
         parts = [
@@ -145,10 +150,9 @@ def featurize_frames(
             for modality in dict.fromkeys(one.modality for one in sets)
         ]
     frames = {name: made for part in parts for name, made in part.frames.items()}
-    rejects = {(row["source"], row["stage"], row["reason"]): row for part in parts for row in part.rejects}
     return FrameSummary(
         frames={one.name: frames[one.name] for one in sets},
-        rejects=list(rejects.values()),
+        rejects=distinct(pa.concat_tables([part.rejects for part in parts])),
         notes=list(dict.fromkeys(note for part in parts for note in part.notes)),
         ray_started=any(part.ray_started for part in parts),
     )

@@ -28,6 +28,8 @@ COMMIT_SECONDS: Final = 3.0
 """Time between two commits: what a kill may lose, or as long as Ray takes to start."""
 COMMIT_BYTES: Final = 2**20
 """A commit is made earlier when so much waits: it is copied several times on its way."""
+TOLD: Final = ("clip", "source", "stage", "reason")
+"""What a summary tells of a reject."""
 
 
 One = TypeVar("One", bound="FeatureSet | FrameSet")
@@ -164,21 +166,17 @@ class Todo(Generic[One]):
         refused = self._lacking(one, suspects) & self._refused(one, suspects)
         return int(self._books.catalogue.rejects.num_rows + refused.sum())
 
-    def rejects(self) -> list[dict[str, str]]:
-        """Every file of this catalogue that stands rejected, with stage and reason."""
+    def rejects(self) -> pa.Table:
+        """Every file of this catalogue that stands rejected: clip, source, stage, reason."""
+        import numpy as np
+        import pyarrow as pa
+
         known, suspects = self._books.refused(), self._suspects()
-        lacking = {
-            one.fingerprint: set(join(suspects.filter(self._lacking(one, suspects)), FILE).to_pylist())
-            for one in self.sets
-        }
-        anywhere = set().union(*lacking.values())
-        rows = [
-            {name: row[name] for name in ("clip", "source", "stage", "reason")}
-            for row, file in zip(known.to_pylist(), join(known, FILE).to_pylist(), strict=True)
-            if file in lacking.get(row["fingerprint"], anywhere if row["fingerprint"] in self.shared else ())
-        ]
-        named = self._books.catalogue.rejects.select(["clip", "source", "stage", "reason"]).to_pylist()
-        return [*named, *sorted(rows, key=lambda row: (row["clip"], row["source"]))]
+        stands = np.zeros(known.num_rows, bool)
+        for one in self.sets:
+            stands |= self._speaks(known, one) & _among(known, suspects.filter(self._lacking(one, suspects)))
+        rows = known.select(TOLD).filter(pa.array(stands)).sort_by([("clip", "ascending"), ("source", "ascending")])
+        return distinct(pa.concat_tables([self._books.catalogue.rejects.select(TOLD), rows]))
 
     def _changes(self) -> list[str]:
         """A note when files changed since they were first seen."""
@@ -198,7 +196,8 @@ class Todo(Generic[One]):
         import pyarrow.compute as pc
 
         known = self._books.refused()["source"].combine_chunks()
-        return self._chosen.filter(pc.is_in(self._chosen["source"], value_set=known))
+        columns = self._chosen.select([*self._key, *FILE])
+        return columns.filter(pc.is_in(columns["source"], value_set=known))
 
     def _lacking(self, one: One, clips: pa.Table) -> Mask:
         """Which of the clips have no row in the set's table."""
@@ -213,15 +212,32 @@ class Todo(Generic[One]):
 
     def _refused(self, one: One, clips: pa.Table) -> Mask:
         """Which of the clips a known reject speaks against, for this set or for every one."""
+        known = self._books.refused()
+        return _among(clips, known.filter(self._speaks(known, one)))
+
+    def _speaks(self, rejects: pa.Table, one: One) -> Mask:
+        """Which rejects are about the set, or about every one."""
         import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        known = self._books.refused()
-        about = known.filter(pc.is_in(known["fingerprint"], value_set=pa.array([*self.shared, one.fingerprint])))
-        if not about.num_rows:
-            return np.zeros(clips.num_rows, bool)
-        return np.asarray(pc.is_in(join(clips, FILE), value_set=join(about, FILE)), dtype=bool)
+        about = pa.array([*self.shared, one.fingerprint])
+        return np.asarray(pc.is_in(rejects["fingerprint"], value_set=about), dtype=bool)
+
+
+def distinct(rows: pa.Table) -> pa.Table:
+    """The rows, each at its first place only."""
+    return rows.group_by(rows.column_names, use_threads=False).aggregate([])
+
+
+def _among(rows: pa.Table, others: pa.Table) -> Mask:
+    """Which rows are about a file that others are about, too."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    if not others.num_rows:
+        return np.zeros(rows.num_rows, bool)
+    return np.asarray(pc.is_in(join(rows, FILE), value_set=join(others, FILE)), dtype=bool)
 
 
 def count_rejects(batch: pa.Table, sets: Sequence[One]) -> int:

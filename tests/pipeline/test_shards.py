@@ -164,7 +164,7 @@ def test_a_worker_that_dies_once_changes_no_shard(
     rig(total(found.clips, 5), once)
     made = featurize_frames(found, broken, ["rigged"])
     assert flag.exists()
-    assert (made.frames["rigged"].rows, made.rejects) == (16, [])
+    assert (made.frames["rigged"].rows, made.rejects.num_rows) == (16, 0)
     assert files(broken) == files(unbroken)
     pd.testing.assert_frame_equal(index(broken), index(unbroken))
 
@@ -177,8 +177,8 @@ def test_a_take_that_always_kills_its_worker_costs_one_take(
     one = rig(total(found.clips, 5), lambda: os._exit(1))
     made = featurize_frames(found, store, ["rigged"])
     assert (made.frames["rigged"].rows, made.frames["rigged"].rejects) == (15, 1)
-    assert [row["stage"] for row in made.rejects] == ["worker"]
-    assert made.rejects[0]["source"] == found.clips["source"][5].as_py()
+    assert made.rejects["stage"].to_pylist() == ["worker"]
+    assert made.rejects["source"][0] == found.clips["source"][5]
     assert featurize_frames(found, store, ["rigged"]).ray_started is False
     assert len(files(store)) == 2
     with FramesTodo(found, store, [replace(one, name="other")]) as todo:
@@ -247,7 +247,7 @@ def test_the_publishers_takes_stand_once_and_a_silent_track_is_no_sound(
     files = found.clips["clip"].to_pylist()
     made = featurize_frames(found, store, ["face_48"])
     stood = index(store, "face_48")
-    assert made.rejects == []
+    assert not made.rejects.num_rows
     assert set(stood["take"]) == {name[3:] for name in files}
     assert len(stood) < len(files)
     assert all(clip[:2] == "01" or f"01{clip[2:]}" not in files for clip in stood["clip"])

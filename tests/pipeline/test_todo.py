@@ -88,7 +88,7 @@ def test_a_reject_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
     with Todo(catalogue(folder), store, [MFCC]) as todo:
         todo.commit([outcomes(todo, [0], refuse), outcomes(todo, [1])])
         assert todo.rejected(MFCC) == 1
-        assert [row["reason"] for row in todo.rejects()] == ["truncated"]
+        assert todo.rejects()["reason"].to_pylist() == ["truncated"]
     with Todo(catalogue(folder), store, [MFCC]) as todo:
         assert len(todo) == 0
         assert todo.rejected(MFCC) == 1
@@ -100,7 +100,7 @@ def test_a_reject_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
         assert todo.clips["clip"].to_pylist() == [damaged.stem]
         assert any("changed" in note for note in todo.notes)
         todo.commit([outcomes(todo, [0])])
-        assert todo.rejects() == []
+        assert not todo.rejects().num_rows
     assert len(store.features("mfcc_stats")) == 2
 
 
