@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ravdess import terminal
@@ -139,7 +140,7 @@ def main(args: argparse.Namespace) -> int:
         return _fuse(store, args)
     if FUSION in families:
         raise UnknownName("family beside others", FUSION, FAMILIES)
-    source = _source(store, args)
+    source = _source(store, args, families)
     options: dict[str, Any] = dict(searching.EFFORT["frames" if source.get("takes") else "table"])
     options |= {name: value for name, value in (("samples", args.samples), ("grid", args.grid)) if value is not None}
     if options["grid"] == -1:
@@ -179,7 +180,7 @@ def main(args: argparse.Namespace) -> int:
     return terminal.REJECTS if failed else terminal.DONE
 
 
-def _source(store: Store, args: argparse.Namespace) -> dict[str, Any]:
+def _source(store: Store, args: argparse.Namespace, families: Sequence[str]) -> dict[str, Any]:
     """The rows that `search` takes: of a feature table, of several joined by take, or of a frame set's index."""
     from ravdess.errors import BadTable
     from ravdess.search.fusion import stored
@@ -192,7 +193,7 @@ def _source(store: Store, args: argparse.Namespace) -> dict[str, Any]:
     if not any(store.table(f"{kind}/{args.features}").exists() for kind in ("features", "frames")):
         if made := stored(store, args.features, unless_absent=True):
             return {"table": made.frame, "fingerprint": made.fingerprint, "notes": made.notes}
-        _make_sample(store, args)
+        _make_sample(store, args, families)
     framed = not store.table(f"features/{args.features}").exists()
     table = store.table(f"frames/{args.features}" if framed else f"features/{args.features}")
     version = table.version()
@@ -228,10 +229,11 @@ def _growth_lines(frame: Any) -> list[str]:
     ]
 
 
-def _make_sample(store: Store, args: argparse.Namespace) -> None:
-    """Featurize the made sample corpus into a store that has no features at all."""
+def _make_sample(store: Store, args: argparse.Namespace, families: Sequence[str]) -> None:
+    """Featurize the made sample corpus into a store that has no features at all, if the families can use them."""
     from ravdess.corpora import catalogue
     from ravdess.errors import BadTable
+    from ravdess.families import FAMILIES, check_input
     from ravdess.features import FEATURE_SETS, feature_set
     from ravdess.frames import FRAME_SETS
     from ravdess.pipeline import featurize
@@ -247,6 +249,7 @@ def _make_sample(store: Store, args: argparse.Namespace) -> None:
             f"python jobs/featurize.py --import {args.features}=FILE --store {args.store}"
         )
     feature_set(args.features)  # an unknown name is said before anything is made
+    check_input([FAMILIES[name] for name in families if name != "all"], args.features, None)
     if there := store.feature_sets():
         raise BadTable(
             f"{store.url} has no table {args.features}, it has {there}; "

@@ -128,6 +128,7 @@ def check_input(families: Sequence[Family], features: str, shape: Shape | None) 
     for one in families:
         if why := one.refusal(shape):
             what = f"a set of frames {shape}" if shape else "a feature table"
+            wanted = "" if shape or one.input == "table" else "; frames are asked for as in --features face_48"
             raise BadTable(
-                f"{one.name} {why}, and {features} is {what}; families for it: {families_for(shape)} (--family)"
+                f"{one.name} {why}, and {features} is {what}{wanted}; families for it: {families_for(shape)} (--family)"
             )

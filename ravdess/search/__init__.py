@@ -235,7 +235,7 @@ def search(
         runner=hands,
         ledger=ledger,
         recipe=recipe,
-        progress=lambda done, total: tell(explorer.standing.models(done, total)),
+        progress=lambda done, total: tell(explorer.standing.models(done, total, hands.workers)),
     )
     scored = {family: score_family(frame, seed=seed) for family, frame in predictions.items()}
     kept: dict[str, str] = {}

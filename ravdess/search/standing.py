@@ -126,9 +126,13 @@ class Standing:
         done, total = (sum(counts) for counts in zip(*families.values(), strict=True)) if families else (0, 0)
         return replace(self.models(done, total), phase=self._phase, families=families, seconds_left=self._left(workers))
 
-    def models(self, done: int, total: int) -> Step:
-        """How many models are fitted, once candidates are chosen."""
-        return Step("models", done, total, self._fits.total(), dict(self._best), self._run, self._judges)
+    def models(self, done: int, total: int, workers: int = 0) -> Step:
+        """How many models are fitted, once candidates are chosen; before the first, how long that should take."""
+        left = None
+        if not done and self._fits.total():
+            left = total * self._seconds.total() / self._fits.total() / max(1, workers or self._workers)
+        best = dict(self._best)
+        return Step("models", done, total, self._fits.total(), best, self._run, self._judges, seconds_left=left)
 
     def _left(self, workers: int) -> float | None:
         """What the fits of this phase that are still to be made should take."""

@@ -57,6 +57,7 @@ def fill(store: Path, table: pd.DataFrame | None = None) -> Path:
         (["--corpus", "crema"], 1, "has no corpus 'crema'"),
         (["--channel", "song"], 1, "none of them song"),
         (["--features", "egemaps"], 1, "unknown feature set 'egemaps'"),
+        (["--family", "cnn"], 1, "cnn takes frames, and toy is a feature table; frames are asked for as in --features"),
         (["--features", "face_48,face_96"], 1, "a search is of one set, not of face_48,face_96: ask for one after"),
         (["--features", "toy+face_48"], 1, "face_48 is a set of frames, and only tables are joined; search each alone"),
         (
@@ -74,6 +75,16 @@ def test_wrong_usage_is_said_in_one_line(tmp_path: Path, arguments: list[str], s
     assert ran.returncode == status
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_nothing_is_made_for_a_family_that_cannot_use_it(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        command("--store", tmp_path / "store", "--family", "cnn"),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: cnn takes frames, and mfcc_stats is a feature table")
+    assert not Store(tmp_path / "store").feature_sets()
 
 
 @pytest.mark.ray

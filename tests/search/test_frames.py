@@ -18,6 +18,7 @@ from ravdess.families import FAMILIES, Family
 from ravdess.families.common import read_about, write_about
 from ravdess.families.space import Choice, Params
 from ravdess.search import Result, search
+from ravdess.search.resources import seconds_a_fit
 from ravdess.search.rows import choose_rows
 from ravdess.search.run import InProcess
 from ravdess.takes import HeldTakes
@@ -172,6 +173,15 @@ def test_all_families_are_those_that_fit(tmp_path: Path, monkeypatch: pytest.Mon
             monkeypatch.delitem(FAMILIES._items, name)
     table = toys.table()
     assert list(run(tmp_path, table, frames_of(table), families=["all"]).results["family"]) == ["brightness"]
+
+
+def test_how_long_a_fit_takes_is_guessed_before_the_first() -> None:
+    cnn, deep = FAMILIES["cnn"], FAMILIES["deep_cnn"]
+    small = seconds_a_fit(cnn, (48, 48, 1), 48)
+    assert 3 < small < 15, "640 small steps, and the start, which no arithmetic tells"
+    assert seconds_a_fit(cnn, (48, 48, 1), 4800) > 10 * small
+    assert seconds_a_fit(deep, (256, 256, 1), 1440) > 24 * 3600
+    assert seconds_a_fit(FAMILIES["svm"], None, 1440) == seconds_a_fit(FAMILIES["brightness"], SHAPE, 1440) == 0
 
 
 def test_the_digest_notices_a_byte_a_label_and_a_frame() -> None:
