@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ravdess.errors import BadClip
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ravdess.features import FeatureSet, Floats
     from ravdess.frames import FrameSet, Pictures
 
-IN_MEMORY: Final = 32 * 1024**2
-"""Bytes of a local file above which it is decoded where it lies."""
+IN_MEMORY: Final = 4 * 1024**2
+"""Bytes of a local film above which it is decoded where it lies."""
 
 
 class Reject(NamedTuple):
@@ -72,13 +75,20 @@ def extract(source: str, sets: Sequence[FeatureSet], *, name: str = "") -> Extra
 
 
 class Shown(NamedTuple):
-    """What one clip gave in frame sets: as `Extracted`, with Pictures for numbers."""
+    """What one clip gave in frame sets, beside the frames: as `Extracted`, with each set's columns for its numbers."""
 
     digest: str
-    values: tuple[Pictures | Reject, ...]
+    values: tuple[tuple[float, ...] | Reject, ...]
 
 
-def extract_frames(source: str, sets: Sequence[FrameSet], *, name: str = "") -> Shown:
+def extract_frames(
+    source: str,
+    sets: Sequence[FrameSet],
+    emit: Callable[[int, NDArray[np.uint8]], object],
+    *,
+    begin: Callable[[int, int], object] | None = None,
+    name: str = "",
+) -> Shown:
     """Read one file once and make every frame set of it; the sets are all made from sound, or all from pictures.
 
     Parameters
@@ -87,6 +97,11 @@ def extract_frames(source: str, sets: Sequence[FrameSet], *, name: str = "") -> 
         An address that `ravdess.corpora.read_bytes` understands.
     sets : sequence of FrameSet
         One decoding serves them all.
+    emit : callable
+        ``emit(place, frames)``: the next ones of ``sets[place]`` [shape=(n, h, w, c), dtype=uint8]; to be thrown away
+        when the set is rejected in the end.
+    begin : callable, optional
+        ``begin(place, count)`` before the first frame of a set: how many it gets at most.
     name : str
         The clip's name, for errors.
 
@@ -96,18 +111,36 @@ def extract_frames(source: str, sets: Sequence[FrameSet], *, name: str = "") -> 
         Never raises for what a file holds: a clip that cannot be used becomes Rejects.
     """
     if all(one.modality == "sound" for one in sets):
-        heard = extract(source, cast("Any", sets), name=name)
-        return Shown(heard.digest, cast("Any", heard.values))
-    from ravdess.picture import pictures
+        return _heard(extract(source, cast("Any", sets), name=name), emit, begin)
+    from ravdess.picture import stream
 
     digest = ""
     try:
         content, digest = _content(source)
-        return Shown(digest, tuple(pictures(content, sets, name=name)))
+        facts = stream(
+            content, sets, lambda place, frame: emit(place, frame[None]), begin=begin, name=name, spooled=True
+        )
+        return Shown(digest, tuple(facts))
     except (BadClip, MemoryError) as error:
         return Shown(digest, (_unread(error),) * len(sets))
     except (ValueError, ArithmeticError) as error:
         return Shown(digest, (_unforeseen(error),) * len(sets))
+
+
+def _heard(
+    heard: Extracted, emit: Callable[[int, NDArray[np.uint8]], object], begin: Callable[[int, int], object] | None
+) -> Shown:
+    """Hand on what was made from sound, whole: it is small."""
+    values: list[tuple[float, ...] | Reject] = []
+    for place, value in enumerate(cast("Sequence[Pictures | Reject]", heard.values)):
+        if isinstance(value, Reject):
+            values.append(value)
+            continue
+        if begin is not None:
+            begin(place, len(value.frames))
+        emit(place, value.frames)
+        values.append(value.facts)
+    return Shown(heard.digest, tuple(values))
 
 
 def _content(source: str) -> tuple[bytes | str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from storage import errors
 from storage.folder import Folder
-from storage.frames import Frames, Shards, Slice
+from storage.frames import Frames, NewShard, Shards, Slice
 from storage.store import Store
 from storage.table import Table
 from storage.takes import Takes
@@ -18,7 +18,7 @@ from storage.takes import Takes
 if TYPE_CHECKING:
     from storage.writer import Writer
 
-__all__ = ["Folder", "Frames", "Shards", "Slice", "Store", "Table", "Takes", "Writer", "errors"]
+__all__ = ["Folder", "Frames", "NewShard", "Shards", "Slice", "Store", "Table", "Takes", "Writer", "errors"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from storage import steps
@@ -15,6 +16,27 @@ from storage.errors import BadName, BadUrl, Unreachable
 
 Bytes = bytes | memoryview
 _TEMPORARY: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{32}\.tmp")
+
+
+class Draft:
+    """A file on its way, made by `Files.draft`. Nobody reads it until it is kept; what is not kept goes, at a kill too.
+
+    Attributes
+    ----------
+    file : file object
+        Open for writing and reading.
+    """
+
+    file: BinaryIO
+
+    def keep(self, path: str) -> None:
+        """Make it the file `path`, in the folder that it was made for, as `Files.put` does."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of it."""
+        with suppress(OSError):  # what a full disk refused is written again at closing
+            self.file.close()
 
 
 class Files(Protocol):
@@ -40,6 +62,9 @@ class Files(Protocol):
 
     def put(self, path: str, *chunks: Bytes) -> None:
         """Make the file of these bytes: other processes see all of it or nothing, also after a crash."""
+
+    def draft(self, path: str) -> Draft:
+        """An empty file that will lie in the folder of `path`, under that name or one told when it is kept."""
 
     def get(self, path: str) -> bytes:
         """The file's bytes. Raises FileNotFoundError."""
@@ -118,30 +143,19 @@ class LocalFiles:
         return full
 
     def put(self, path: str, *chunks: Bytes) -> None:
-        with reaching(self, path, writing=True):
-            self._put(self._at(path), chunks)
+        draft = self.draft(path)
+        try:
+            with reaching(self, path, writing=True):
+                for chunk in chunks:
+                    draft.file.write(chunk)
+            draft.keep(path)
+        except Exception:
+            draft.close()
+            raise
 
-    def _put(self, target: Path, chunks: tuple[Bytes, ...]) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for _ in range(5):
-            temporary = target.with_name(f".{target.name}.{os.urandom(16).hex()}.tmp")
-            try:
-                with temporary.open("xb") as file:
-                    _lock(file.fileno())
-                    for chunk in chunks:
-                        file.write(chunk)
-                    file.flush()
-                    os.fsync(file.fileno())
-                    steps.reached("temporary written")
-                    temporary.replace(target)
-            except FileNotFoundError:  # swept between its creation and its lock: make it again
-                continue
-            except Exception:
-                temporary.unlink(missing_ok=True)
-                raise
-            _sync_folder(target.parent)
-            return
-        raise OSError("its temporary file vanishes each time; does something clean that folder?")
+    def draft(self, path: str) -> Draft:
+        with reaching(self, path, writing=True):
+            return LocalDraft(self, self._at(path))
 
     def get(self, path: str) -> bytes:
         with reaching(self, path):
@@ -187,6 +201,45 @@ class LocalFiles:
                 with suppress(FileNotFoundError), (folder / entry.name).open("r+b") as file:
                     if _lock(file.fileno()):
                         (folder / entry.name).unlink()
+
+
+class LocalDraft(Draft):
+    """A temporary file in the folder of `target`, locked while it is open."""
+
+    def __init__(self, files: LocalFiles, target: Path) -> None:
+        self._files = files
+        self._make(target)
+
+    def _make(self, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._temporary = target.with_name(f".{target.name}.{os.urandom(16).hex()}.tmp")
+        self.file = self._temporary.open("x+b")
+        _lock(self.file.fileno())
+
+    def keep(self, path: str) -> None:
+        with reaching(self._files, path, writing=True):
+            target = Path(self._files.address(path))
+            for _ in range(5):
+                self.file.flush()
+                os.fsync(self.file.fileno())
+                steps.reached("temporary written")
+                try:
+                    self._temporary.replace(target)
+                except FileNotFoundError:  # swept between its creation and its lock: make it again
+                    with self.file as swept:
+                        self._make(target)
+                        swept.seek(0)
+                        shutil.copyfileobj(swept, self.file)
+                    continue
+                self.file.close()
+                _sync_folder(target.parent)
+                return
+            raise OSError("its temporary file vanishes each time; does something clean that folder?")
+
+    def close(self) -> None:
+        if not self.file.closed:
+            self._temporary.unlink(missing_ok=True)
+            super().close()
 
 
 @contextmanager

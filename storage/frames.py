@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
 from storage.errors import BadRows, Damaged, Mismatch, NotFound
-from storage.files import Bytes, Files
+from storage.files import Files, reaching
 from storage.names import checked_part
 from storage.shard import Shard
 from storage.table import Table
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     Pictures = NDArray[np.uint8]
 
 MAX_SHARD_BYTES: Final = 256_000_000
+_BLOCK: Final = 2**20
+"""Bytes that are read at a time of a shard on its way."""
 
 
 class Slice(TypedDict):
@@ -40,18 +43,33 @@ class Shards:
         self._folder = f"{name}/_shards"
         self._swept = False
 
-    def write(self, name: str, parts: Sequence[Pictures]) -> list[Slice]:
-        """Keep the pictures of some takes in one shard.
-
-        The same pictures give the same file, so a repeated task changes nothing; others under the same `name`
-        never replace it.
+    def begin(self, name: str) -> NewShard:
+        """An empty shard, to be filled take by take and kept.
 
         Parameters
         ----------
         name : str
             What the file's name begins with, such as the actor, "01".
+        """
+        path = f"{self._folder}/{checked_part(name, 'shard')}"
+        if not self._swept:
+            self.sweep()
+            self._swept = True
+        return NewShard(self._files, path)
+
+    def sweep(self) -> None:
+        """Delete what killed writers left under way; the first `begin` does so, too."""
+        self._files.sweep(self._folder)
+
+    def write(self, name: str, parts: Sequence[Pictures]) -> list[Slice]:
+        """Keep the pictures of some takes in one shard.
+
+        Parameters
+        ----------
+        name : str
+            As in `begin`.
         parts : sequence of np.ndarray [shape=(n, h, w, c), dtype=uint8], n >= 1
-            One array a take, all of one (h, w, c); at most 256 MB together.
+            One array a take; as `NewShard.append` wants them.
 
         Returns
         -------
@@ -61,40 +79,144 @@ class Shards:
         Raises
         ------
         BadRows
-            Arrays of another type, of unlike shapes, empty, or too large.
+            As `NewShard` says.
+        """
+        with self.begin(name) as shard:
+            for part in parts:
+                shard.append(part)
+                shard.end_take()
+            return shard.keep()
+
+
+class NewShard:
+    """A shard on its way, made by `Shards.begin`: takes come frame by frame and lie in a file that nobody reads yet.
+
+    The same pictures give the same file, so a repeated task changes nothing; others under the same name never
+    replace it. Closing it, as the end of ``with`` does, leaves nothing but what was kept.
+
+    Attributes
+    ----------
+    size : int
+        Bytes of its frames.
+    """
+
+    def __init__(self, files: Files, path: str) -> None:
+        self._files = files
+        self._path = path
+        self._draft = files.draft(path)
+        self._shape: tuple[int, ...] = ()
+        self._takes: list[tuple[int, int]] = []  # count and checksum
+        self._whole = 0  # bytes of the frames of the takes that have ended
+        self._crc = 0
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(self, frames: Pictures) -> None:
+        """Add the next frames of a take.
+
+        Parameters
+        ----------
+        frames : np.ndarray [shape=(n, h, w, c), dtype=uint8], n >= 1
+            All of one (h, w, c); at most 256 MB in a shard.
+
+        Raises
+        ------
+        BadRows
+            An array of another type, of another shape than those before, empty, or too large.
+        Unreachable
+            The disk is full, or refuses.
+        """
+        import numpy as np
+
+        shape = self._shape or frames.shape[1:]
+        if frames.dtype != np.uint8 or frames.ndim != 4 or 0 in frames.shape or frames.shape[1:] != shape:
+            raise self._unlike(f"{frames.dtype} {frames.shape}" + f" after {shape}" * bool(self._shape))
+        if self.size + frames.nbytes > MAX_SHARD_BYTES:
+            size = self.size + frames.nbytes
+            raise BadRows(f"shard {self._path!r}: {size} bytes are more than {MAX_SHARD_BYTES}; begin another before")
+        data = _bytes(np.ascontiguousarray(frames))
+        with reaching(self._files, self._path, writing=True):
+            if not self._shape:
+                self._shape = shape
+                self._draft.file.write(self._header())
+            self._draft.file.write(data)
+        self._crc = zlib.crc32(data, self._crc)
+        self.size += len(data)
+
+    def end_take(self) -> None:
+        """What was appended since the last take ended is a take. Raises BadRows when that is nothing."""
+        if self.size == self._whole:
+            raise self._unlike("a take without frames")
+        self._takes.append(((self.size - self._whole) // math.prod(self._shape), self._crc))
+        self._whole, self._crc = self.size, 0
+
+    def drop_take(self) -> None:
+        """Forget what was appended since the last take ended."""
+        if self.size > self._whole:
+            with reaching(self._files, self._path, writing=True):
+                self._draft.file.seek(len(self._header()) + self._whole)
+                self._draft.file.truncate()
+        self.size, self._crc = self._whole, 0
+
+    def move_take(self, other: NewShard) -> None:
+        """Append to `other` what was appended since the last take ended, and forget it here."""
+        import numpy as np
+
+        self._draft.file.seek(len(self._header()) + self._whole)
+        frame = math.prod(self._shape)
+        while data := self._draft.file.read(max(1, _BLOCK // frame) * frame):
+            other.append(np.frombuffer(data, np.uint8).reshape(-1, *self._shape))
+        self.drop_take()
+
+    def keep(self) -> list[Slice]:
+        """Make it a shard of the set, for an index to name.
+
+        Returns
+        -------
+        list of Slice
+            One a take, in order, for the index table.
+
+        Raises
+        ------
+        BadRows
+            No take has ended.
         """
         import hashlib
 
-        import numpy as np
-
-        checked_part(name, "shard")
-        shapes = {part.shape[1:] for part in parts}
-        kinds = sorted({str(part.dtype) for part in parts})
-        if kinds != ["uint8"] or len(shapes) != 1 or any(part.ndim != 4 or 0 in part.shape for part in parts):
-            raise BadRows(
-                f"shard {name!r}: expected uint8 arrays of one shape (n, h, w, c), n >= 1; "
-                f"got {kinds} of {[part.shape for part in parts][:5]}"
-            )
-        size = sum(part.nbytes for part in parts)
-        if size > MAX_SHARD_BYTES:
-            raise BadRows(f"shard {name!r}: {size} bytes are more than {MAX_SHARD_BYTES}; write fewer takes a shard")
-        total = sum(len(part) for part in parts)
-        chunks: list[Bytes] = [_header((total, *shapes.pop()))]
-        chunks += [_bytes(np.ascontiguousarray(part)) for part in parts]
-        digest = hashlib.sha256()
-        for chunk in chunks:
-            digest.update(chunk)
-        shard = f"{name}-{digest.hexdigest()[:16]}.npy"
-        if not self._swept:
-            self._files.sweep(self._folder)
-            self._swept = True
-        if not self._files.exists(f"{self._folder}/{shard}"):
-            self._files.put(f"{self._folder}/{shard}", *chunks)
+        self.drop_take()
+        if not self._takes:
+            raise self._unlike("no take")
+        with reaching(self._files, self._path, writing=True):
+            file = self._draft.file
+            file.seek(0)
+            file.write(self._header())
+            file.seek(0)
+            path = f"{self._path}-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}.npy"  # type: ignore[arg-type]
+        if self._files.exists(path):
+            self.close()
+        else:
+            self._draft.keep(path)
         slices, first = [], 0
-        for part, chunk in zip(parts, chunks[1:], strict=True):
-            slices.append(Slice(shard=shard, first=first, count=len(part), crc32=zlib.crc32(chunk)))
-            first += len(part)
+        for count, crc in self._takes:
+            slices.append(Slice(shard=path.rpartition("/")[2], first=first, count=count, crc32=crc))
+            first += count
         return slices
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._draft.close()
+
+    def _header(self) -> bytes:
+        """As long for any number of frames: NumPy leaves room for it to grow."""
+        return _header((sum(count for count, _ in self._takes), *self._shape))
+
+    def _unlike(self, got: str) -> BadRows:
+        return BadRows(f"shard {self._path!r}: expected uint8 arrays of one shape (n, h, w, c), n >= 1; got {got}")
 
 
 class Frames(Mapping[str, Any]):

@@ -8,12 +8,13 @@ machine has been given (profile, instance role).
 from __future__ import annotations
 
 import os
+import tempfile
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from storage.errors import BadUrl
-from storage.files import Bytes, reaching
+from storage.files import Bytes, Draft, reaching
 
 
 class S3Files:
@@ -75,7 +76,8 @@ class S3Files:
             parts = urlsplit(self._endpoint)
             where = {"endpoint_override": parts.netloc + parts.path.rstrip("/"), "scheme": parts.scheme}
         # Delayed opening makes a small object one PUT: no half-made multipart upload is left by a kill.
-        return S3FileSystem(region=self._region, allow_delayed_open=True, **where)
+        # Parts that are sent in the background would pile up in memory.
+        return S3FileSystem(region=self._region, allow_delayed_open=True, background_writes=False, **where)
 
     def arrow(self, path: str) -> tuple[Any, str]:
         return self._fs, self._key(path)
@@ -83,6 +85,10 @@ class S3Files:
     def put(self, path: str, *chunks: Bytes) -> None:
         with reaching(self, path, writing=True), self._fs.open_output_stream(self._key(path)) as stream:
             stream.write(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+
+    def draft(self, path: str) -> Draft:
+        with reaching(self, path, writing=True):
+            return S3Draft(self)
 
     def get(self, path: str) -> bytes:
         with reaching(self, path), self._fs.open_input_file(self._key(path)) as file:
@@ -122,3 +128,20 @@ class S3Files:
 
     def sweep(self, path: str) -> None:
         """Nothing: there are no temporary objects."""
+
+
+class S3Draft(Draft):
+    """A nameless file on this machine's disk until it is kept: then one upload."""
+
+    def __init__(self, files: S3Files) -> None:
+        self._files = files
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `close`
+
+    def keep(self, path: str) -> None:
+        from pyarrow.fs import LocalFileSystem, copy_files
+
+        fs, key = self._files.arrow(path)
+        with reaching(self._files, path, writing=True):
+            self.file.seek(0)
+            copy_files(f"/dev/fd/{self.file.fileno()}", key, LocalFileSystem(), fs, use_threads=False)
+        self.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,6 +94,7 @@ def stream(
     begin: Callable[[int, int], object] | None = None,
     face: Callable[[int, faces.Face], object] | None = None,
     name: str = "",
+    spooled: bool = False,
 ) -> list[Facts | Reject]:
     """As `pictures`, handing on each frame as it is made, so that no clip is too long for the memory.
 
@@ -104,6 +106,8 @@ def stream(
         ``emit(place, frame)``: `frame` is the next one of ``sets[place]`` [shape=(h, w, c), dtype=uint8].
     begin : callable, optional
         ``begin(place, count)`` before the first frame of a set: how many it gets at most.
+    spooled : bool
+        Pictures wait for the face's square in a file without a name, not in memory: 1 MB each of 1280x720.
 
     Returns
     -------
@@ -112,7 +116,7 @@ def stream(
     """
     try:
         with _one_thread(), film(source) as one:
-            return _streamed(one, sets, emit, begin, face)
+            return _streamed(one, sets, emit, begin, face, spooled=spooled)
     except BadClip as error:
         if name:
             error.add_note(f"in {name}")
@@ -125,6 +129,8 @@ def _streamed(
     emit: Emit,
     begin: Callable[[int, int], object] | None,
     face: Callable[[int, faces.Face], object] | None,
+    *,
+    spooled: bool,
 ) -> list[Facts | Reject]:
     result: list[Facts | Reject] = [()] * len(sets)
     picks: dict[int, range] = {}
@@ -141,7 +147,10 @@ def _streamed(
         picks[place] = pick
         # Sets that look for the same face in the same pictures look once.
         key = f"{told['face']}{pick}" if told["part"] == "face" else f"{place}"
-        maker = makers.setdefault(key, _Face(told["face"], pick) if told["part"] == "face" else _Whole(told, pick))
+        if key not in makers:
+            face_set = told["part"] == "face"
+            makers[key] = _Face(told["face"], pick, _Spool() if spooled else []) if face_set else _Whole(told, pick)
+        maker = makers[key]
         maker.sets.append((place, frame_set))
         of_set[place] = maker
     if not makers:
@@ -202,8 +211,8 @@ class _Face:
 
     how: Any
     pick: range
+    waiting: list[Image] | _Spool
     sets: list[tuple[int, FrameSet]] = field(default_factory=list)
-    waiting: list[Image] = field(default_factory=list)
     full: bool = False
     square: faces.Face | None = None
 
@@ -217,7 +226,8 @@ class _Face:
         if self.square is not None:
             self._cut(planes.y, emit)
             return
-        self.waiting.append(planes.y.copy())  # the decoder would otherwise keep three planes for each
+        # In memory a copy: the decoder would otherwise keep three planes for each.
+        self.waiting.append(planes.y if isinstance(self.waiting, _Spool) else planes.y.copy())
         if len(self.waiting) == min(SEEN, len(self.pick)):
             self.end(emit)
 
@@ -233,6 +243,35 @@ class _Face:
         for place, frame_set in self.sets:
             crop = self.square.crop(luma, frame_set.shape[0])
             emit(place, stretch(crop, full=self.full)[:, :, None])
+
+
+class _Spool(Sequence[Any]):
+    """Pictures of one size in a file without a name; each is read when it is asked for."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `clear`
+        self._count = 0
+        self._shape = (0, 0)
+
+    def append(self, picture: Image) -> None:
+        self._file.write(np.ascontiguousarray(picture).data)
+        self._shape = picture.shape
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, at: Any) -> Any:
+        if at >= self._count:
+            raise IndexError(at)
+        picture = np.empty(self._shape, np.uint8)
+        self._file.seek(at * picture.nbytes)
+        self._file.readinto(picture.data)
+        return picture
+
+    def clear(self) -> None:
+        self._file.close()
+        self._count = 0
 
 
 @contextmanager

@@ -11,20 +11,22 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ravdess.extract import Reject, extract_frames
-from ravdess.frames import LARGEST_TAKE, Pictures
+from ravdess.extract import Reject, Shown, extract_frames
+from ravdess.frames import LARGEST_TAKE
 from ravdess.pipeline.outcomes import asked_for, limited
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from ravdess.frames import FrameSet
-    from storage import Shards, Slice
+    from storage import NewShard, Shards, Slice
 
 TAKES: Final = {"picture": 16, "sound": 128}
 """Takes of a group: what a kill may lose of each worker's work."""
 SHARD_BYTES: Final = 96_000_000
-"""A shard ends before the take that would make it larger, so that is what a worker holds of each set."""
+"""A shard ends before the take that would make it larger."""
 
 
 class Outcome(NamedTuple):
@@ -79,67 +81,117 @@ def work_through(
     """
     from storage.errors import StorageError
 
-    keeper = _Keeper(sets, shards)
+    made = [_Made(one, None if shards is None else shards[one.name]) for one in sets]
     done: list[tuple[int, str]] = []
     try:
         for item in chunk.to_pylist():
-            asked = asked_for(item["wanted"], sets)
-            with limited(time_limit):
-                shown = extract_frames(item["source"], [sets[place] for place in asked], name=item["clip"])
-            for place, value in zip(asked, shown.values, strict=True):
-                keeper.add(place, len(done), item["actor"], value)
+            asked = [made[place] for place in asked_for(item["wanted"], sets)]
+            shown = _shown(item, asked, time_limit)
+            for one, value in zip(asked, shown.values, strict=True):
+                one.end(len(done), value)
             done.append((item["row"], shown.digest))
-            del shown
-        keeper.finish()
+        for one in made:
+            one.keep()
     except (OSError, StorageError) as error:  # the store's failure, no clip's
-        yield outcomes_table(sets, [Outcome(-1, str(error), (None,) * len(sets))], keeper.sizes)
+        yield outcomes_table(sets, [Outcome(-1, str(error), (None,) * len(sets))], [one.size for one in made])
         return
+    finally:
+        for one in made:
+            one.close()
     outcomes = [
-        Outcome(row, digest, tuple(values.get(at) for values in keeper.values)) for at, (row, digest) in enumerate(done)
+        Outcome(row, digest, tuple(one.values.get(at) for one in made)) for at, (row, digest) in enumerate(done)
     ]
-    yield outcomes_table(sets, outcomes, keeper.sizes)
+    yield outcomes_table(sets, outcomes, [one.size for one in made])
 
 
-class _Keeper:
-    """The frames of a group on their way into shards, set by set."""
+def _shown(item: Mapping[str, Any], asked: Sequence[_Made], time_limit: float) -> Shown:
+    def begin(place: int, count: int) -> None:
+        asked[place].begin(item["actor"], count)
 
-    def __init__(self, sets: Sequence[FrameSet], shards: Mapping[str, Shards] | None) -> None:
-        self._sets, self._shards = sets, shards
-        self._waiting: list[list[tuple[int, Pictures]]] = [[] for _ in sets]
-        self._name = ""
-        self.values: list[dict[int, tuple[Slice, tuple[float, ...]] | Reject]] = [{} for _ in sets]
-        self.sizes = [0] * len(sets)
+    def emit(place: int, frames: NDArray[np.uint8]) -> None:
+        asked[place].add(frames)
 
-    def add(self, place: int, at: int, actor: str, value: Pictures | Reject) -> None:
-        """Take up what a take gave in the set at `place`."""
-        if isinstance(value, Reject):
-            self.values[place][at] = value
-            return
-        size = value.frames.nbytes
-        if size > LARGEST_TAKE:
-            reason = f"{size} bytes in {self._sets[place].name}, more than the {LARGEST_TAKE} of a shard; is it a clip?"
-            self.values[place][at] = Reject("extract", reason)
-            return
-        self.sizes[place] += size
+    with limited(time_limit):
+        return extract_frames(item["source"], [one.frame_set for one in asked], emit, begin=begin, name=item["clip"])
+
+
+class _Made:
+    """The frames of a set on their way into shards, take by take.
+
+    A take that may be too large for the shard under way comes into the next one, until its size is known.
+    """
+
+    def __init__(self, frame_set: FrameSet, shards: Shards | None) -> None:
+        self.frame_set = frame_set
+        self.values: dict[int, tuple[Slice, tuple[float, ...]] | Reject] = {}
+        self.size = 0
+        self._shards = shards
+        self._shard: NewShard | None = None
+        self._next: NewShard | None = None
+        self._takes: list[tuple[int, tuple[float, ...]]] = []
+        self._taken = 0
+
+    def begin(self, actor: str, count: int) -> None:
+        """A take of at most so many frames comes."""
         if self._shards is None:
             return
-        if sum(one.frames.nbytes for _, one in self._waiting[place]) + size > SHARD_BYTES:
-            self._flush(place)
-        self._waiting[place].append((at, value))
-        self._name = re.sub("[^A-Za-z0-9]+", "-", actor).strip("-") or "actor"
+        name = re.sub("[^A-Za-z0-9]+", "-", actor).strip("-") or "actor"
+        if self._shard is None:
+            self._shard = self._shards.begin(name)
+        elif self._takes and self._shard.size + count * self.frame_set.frame_bytes > SHARD_BYTES:
+            self._next = self._shards.begin(name)
 
-    def finish(self) -> None:
-        """Write what waits."""
-        for place in range(len(self._sets)):
-            self._flush(place)
+    def add(self, frames: NDArray[np.uint8]) -> None:
+        """Take up the take's next frames."""
+        self._taken += frames.nbytes
+        shard = self._next or self._shard
+        if shard is not None and self._taken <= LARGEST_TAKE:
+            shard.append(frames)
 
-    def _flush(self, place: int) -> None:
-        waiting = self._waiting[place]
-        if waiting and self._shards is not None:
-            slices = self._shards[self._sets[place].name].write(self._name, [one.frames for _, one in waiting])
-            for (at, one), slot in zip(waiting, slices, strict=True):
-                self.values[place][at] = (slot, one.facts)
-        waiting.clear()
+    def end(self, at: int, value: tuple[float, ...] | Reject) -> None:
+        """The take has come, with these facts, or is rejected."""
+        size, self._taken = self._taken, 0
+        if size > LARGEST_TAKE:
+            reason = f"{size} bytes in {self.frame_set.name}, more than the {LARGEST_TAKE} of a shard; is it a clip?"
+            value = Reject("extract", reason)
+        if isinstance(value, Reject):
+            self.values[at] = value
+            self._drop()
+            return
+        self.size += size
+        if self._shard is None:
+            return
+        if self._next is not None:
+            if self._shard.size + size <= SHARD_BYTES:
+                self._next.move_take(self._shard)
+                self._drop()
+            else:
+                following, self._next = self._next, None
+                self.keep()
+                self._shard = following
+        self._shard.end_take()
+        self._takes.append((at, value))
+
+    def _drop(self) -> None:
+        """Forget the take that is not to be kept where it came to."""
+        if self._next is not None:
+            self._next.close()
+            self._next = None
+        elif self._shard is not None:
+            self._shard.drop_take()
+
+    def keep(self) -> None:
+        """Make a shard of the takes that have ended."""
+        if self._shard is not None and self._takes:
+            for (at, facts), slot in zip(self._takes, self._shard.keep(), strict=True):
+                self.values[at] = (slot, facts)
+            self._takes.clear()
+
+    def close(self) -> None:
+        """Let go of what is not kept."""
+        for shard in (self._shard, self._next):
+            if shard is not None:
+                shard.close()
 
 
 def outcomes_table(sets: Sequence[FrameSet], outcomes: Sequence[Outcome], sizes: Sequence[int] = ()) -> pa.Table:

@@ -184,6 +184,8 @@ def _of_modality(
                 _check_room(store, groups, sets, time_limit, room)
             shards = {one.name: store.shards(todo.tables[one.name].name) for one in sets}
             todo.commit_all(stream(groups, sets, shards, time_limit=time_limit), progress)
+            for one in shards.values():
+                one.sweep()
         notes = [*books.catalogue.notes, *todo.notes]
         if not len(todo) + todo.done:
             kinds = {"picture": "audio-video nor video-only", "sound": "audio-only nor audio-video"}

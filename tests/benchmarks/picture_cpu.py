@@ -152,14 +152,14 @@ def made(folder: Path, count: int) -> list[Path]:
 
 
 def long(folder: Path, seconds: float) -> Path:
-    """One made clip over and over, its packets copied."""
+    """One made clip over and over, at least once, its packets copied: at most so long."""
     content = films.film(Clip.parse("01-01-03-01-01-01-05"), height=720)
     path = folder / f"{seconds:g}.mp4"
     step = 0
     with av.open(str(path), "w") as out:
         target: Any = None
         count = written = 0
-        while written < seconds * 30000 / 1001:
+        while not written or written + count <= seconds * 30000 / 1001:
             with av.open(io.BytesIO(content), "r") as file:
                 stream = file.streams.video[0]
                 if target is None:

@@ -116,6 +116,17 @@ def test_a_long_clip_keeps_the_square_of_its_beginning(monkeypatch: pytest.Monke
     assert waiting == [3]
 
 
+@pytest.mark.parametrize("seen", [1, 3, 32])
+def test_pictures_may_wait_in_a_file(clip: bytes, monkeypatch: pytest.MonkeyPatch, seen: int) -> None:
+    monkeypatch.setattr(take_module, "SEEN", seen)
+    sets = [frame_set("face_48"), frame_set("face_96")]
+    came: list[list[Any]] = [[], []]
+    facts = stream(clip, sets, lambda place, frame: came[place].append(frame.copy()), spooled=True)
+    for one, frames_of_one, facts_of_one in zip(made(clip, *sets), came, facts, strict=True):
+        assert np.array_equal(one.frames, np.stack(frames_of_one))
+        assert one.facts == facts_of_one
+
+
 def test_a_full_disk_is_no_fault_of_the_clip(clip: bytes) -> None:
     def emit(place: int, frame: Any) -> None:
         raise OSError(28, "No space left on device")

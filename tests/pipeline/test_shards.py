@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,16 +15,22 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ravdess.corpora import catalogue, choose, read_bytes, sample
-from ravdess.errors import NoRoom, UnknownName, WorkersFailed
+from ravdess.errors import BadClip, NoRoom, UnknownName, WorkersFailed
+from ravdess.extract import Reject, Shown
 from ravdess.frames import FRAME_SETS, FrameSet, Pictures, frame_set
+from ravdess.picture import take
+from ravdess.picture.decode import decoded
 from ravdess.pipeline import groups, shards
 from ravdess.pipeline.groups import TAKES, cut
 from ravdess.pipeline.shards import FramesTodo, featurize_frames
 from ravdess.sound.read import read, resample
 from storage import Store
 from storage.errors import Unreachable
+from tests.picture.clips import film
 
 LOGMEL = frame_set("logmel")
 SOURCE = "sample:actors=2,takes=8"
@@ -103,6 +111,128 @@ def test_a_worker_ends_a_shard_before_it_grows_too_large(
     monkeypatch.setattr(groups, "LARGEST_TAKE", 10)
     (refused,) = groups.work_through(chunk, sets=[one], shards=keep, time_limit=60)
     assert all("more than the 10 of a shard" in reason for reason in refused["reason:rigged"].to_pylist())
+
+
+class TestFrameByFrame:
+    """What a group's frames come to is what would be written of its whole takes, whatever befalls one of them."""
+
+    @staticmethod
+    def made(folder: Path, chunk: pa.Table, one: FrameSet) -> list[Any]:
+        keep = {one.name: Store(folder).shards(f"frames/{one.name}")}
+        (batch,) = groups.work_through(chunk, sets=[one], shards=keep, time_limit=60)
+        return list(zip(batch[f"slice:{one.name}"].to_pylist(), batch[f"reason:{one.name}"].to_pylist(), strict=True))
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        takes=st.lists(
+            st.tuples(st.integers(1, 12), st.integers(0, 3), st.sampled_from(("well", "well", "broken", "refused"))),
+            min_size=1,
+            max_size=9,
+        )
+    )
+    def test_takes_fill_shards_in_order(self, takes: list[tuple[int, int, str]]) -> None:
+        """Takes of so many frames, of which so many more were promised; a shard has ten at most."""
+        one = frame_set("face_48")
+        arrays = [
+            np.random.default_rng(at).integers(0, 256, (count, *one.shape), np.uint8)
+            for at, (count, _, _) in enumerate(takes)
+        ]
+
+        def extract(source: str, sets: Any, emit: Any, *, begin: Any, name: str) -> Shown:
+            count, more, fate = takes[int(source)]
+            if fate != "refused":
+                begin(0, count + more)
+                for frame in arrays[int(source)][: 1 if fate == "broken" else None]:
+                    emit(0, frame[None])
+            return Shown("", ((1.0,) if fate == "well" else Reject("extract", fate),))
+
+        rows = range(len(takes))
+        chunk = pa.table(
+            {
+                "row": rows,
+                "clip": map(str, rows),
+                "source": map(str, rows),
+                "actor": ["a b"] * len(takes),
+                "wanted": [1] * len(takes),
+            }
+        )
+        waiting: list[list[int]] = [[]]
+        for at, (count, _, fate) in enumerate(takes):
+            if fate == "well":
+                if waiting[-1] and sum(takes[other][0] for other in waiting[-1]) + count > 10:
+                    waiting.append([])
+                waiting[-1].append(at)
+        with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(groups, "SHARD_BYTES", 10 * one.frame_bytes)
+            patch.setattr(groups, "extract_frames", extract)
+            got = self.made(Path(folder, "made"), chunk, one)
+            whole = Store(Path(folder, "whole"))
+            expected: list[Any] = [(None, fate) for _, _, fate in takes]
+            for some in waiting:
+                if some:
+                    slices = whole.shards("frames/face_48").write("a-b", [arrays[at] for at in some])
+                    for at, slot in zip(some, slices, strict=True):
+                        expected[at] = (dict(slot), None)
+            assert got == expected
+            if any(waiting):
+                assert files(Store(Path(folder, "made")), "face_48") == files(whole, "face_48")
+            else:
+                assert not list(Path(folder, "made", "frames", "face_48").glob("_shards/*"))
+
+    def test_a_film_that_breaks_halfway_leaves_no_trace(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        chunk, one = self.films(tmp_path), frame_set("face_48")
+        came: list[int] = []
+
+        def breaking(film: Any, wanted: Any) -> Any:
+            for number, planes in decoded(film, wanted):
+                if film.count == 60 and number == 40:
+                    raise BadClip("damaged pictures: on purpose")
+                came.append(number)
+                yield number, planes
+
+        monkeypatch.setattr(take, "SEEN", 3)
+        monkeypatch.setattr(take, "decoded", breaking)
+        first, broken, last = self.made(tmp_path / "made", chunk, one)
+        assert 35 in came
+        assert broken == (None, "damaged pictures: on purpose")
+        assert files(Store(tmp_path / "made"), "face_48").keys() == {first[0]["shard"]}
+        monkeypatch.undo()
+        monkeypatch.setattr(take, "SEEN", 3)
+        without = self.made(tmp_path / "without", chunk.filter(pa.array([True, False, True])), one)
+        assert [first, last] == without
+
+    def test_a_worker_killed_halfway_through_a_film_changes_nothing(self, tmp_path: Path) -> None:
+        chunk, one = self.films(tmp_path), frame_set("face_48")
+        unbroken = self.made(tmp_path / "unbroken", chunk, one)
+        child = os.fork()
+        if not child:
+
+            def dying(film: Any, wanted: Any) -> Any:
+                for number, planes in decoded(film, wanted):
+                    if film.count == 60 and number == 40:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    yield number, planes
+
+            try:
+                vars(take)["decoded"] = dying
+                self.made(tmp_path / "broken", chunk, one)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        folder = tmp_path / "broken" / "frames" / "face_48" / "_shards"
+        assert [path.suffix for path in folder.iterdir()] == [".tmp"]
+        assert self.made(tmp_path / "broken", chunk, one) == unbroken
+        assert files(Store(tmp_path / "broken"), "face_48") == files(Store(tmp_path / "unbroken"), "face_48")
+
+    @staticmethod
+    def films(folder: Path) -> pa.Table:
+        """Three films, of 31, 60 and 24 pictures."""
+        paths = []
+        for count in (31, 60, 24):
+            paths.append(folder / f"{count}.mp4")
+            paths[-1].write_bytes(film(count))
+        sources = [str(path) for path in paths]
+        return pa.table({"row": range(3), "clip": sources, "source": sources, "actor": ["01"] * 3, "wanted": [1] * 3})
 
 
 @pytest.mark.ray
