@@ -285,7 +285,7 @@ class Frames(Mapping[str, Any]):
         NotFound
             No such take, or none asked for.
         Damaged
-            The first take's shard is missing or no such array.
+            The first take's shard is missing or no such array, or the index names frames that no shard can have.
         """
         import numpy as np
 
@@ -305,6 +305,13 @@ class Frames(Mapping[str, Any]):
             shape = Shard(self._files, folder, first).shape
         except (OSError, ValueError) as error:
             raise Damaged(f"{self._table.where}: shard {first!r} is unreadable: {error}; compute it again") from error
+        start, count = slices[:, 1], slices[:, 2]
+        most = MAX_SHARD_BYTES // math.prod(shape[1:])
+        if wrong := np.flatnonzero((start < 0) | (count < 1) | (count > most) | (start > most - count)).tolist():
+            raise Damaged(
+                f"{self._table.where}: take {takes[wrong[0]]!r} would be frames {start[wrong[0]]} to "
+                f"{start[wrong[0]] + count[wrong[0]]} of a shard, which has {most} at most; compute it again"
+            )
         return Takes(self._files, folder, names, shape[1:], slices)
 
     def _place(self, take: str) -> int:

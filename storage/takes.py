@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import random
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from storage.errors import Damaged
 from storage.files import Files
-from storage.shard import Shard
+from storage.mapped import Mapped
+from storage.shard import Shard, checked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
     Pictures = NDArray[np.uint8]
 
-OPEN: Final = 512
-"""Shards that are open at once; a mapped one holds a file."""
-RESIDENT: Final = 256_000_000
+RESIDENT: Final = 512_000_000
 """Mapped bytes after which pages are given back to the system; its cache keeps them. Smaller selections keep theirs."""
 HELD: Final = 256_000_000
 """What is far and no larger is kept in memory take by take, once fetched; of larger sets single frames are fetched."""
@@ -53,7 +52,8 @@ class Takes:
         self._shape, self._slices = shape, slices
         self._ends = np.cumsum(slices[:, 2])
         self._lock = threading.Lock()
-        self._open: dict[int, Shard] = {}
+        self._near: Mapped | None = None
+        self._far: dict[int, Shard] = {}
         self._held: dict[int, Pictures] = {}
         self._touched = 0
 
@@ -105,7 +105,7 @@ class Takes:
         return type(self)(self._files, self._folder, self._shards, self._shape, self._slices[places])
 
     def gather(self, places: NDArray[np.int64], out: Pictures | None = None) -> Pictures:
-        """Frames from anywhere, read in the order in which they lie: each shard once and forwards.
+        """Frames from anywhere. From S3 they are fetched in the order in which they lie: each shard once and forwards.
 
         Whole takes are checked against their CRC when they are read; single frames cannot be.
 
@@ -136,24 +136,30 @@ class Takes:
         takes = np.searchsorted(self._ends, places, side="right")
         rows = self._slices[takes, 1] + places - (self._ends - self.counts)[takes]
         shards = self._slices[takes, 0]
-        order = np.lexsort((rows, shards))
         frames = np.empty((len(places), *self._shape), np.uint8) if out is None else out
-        if not self._files.local and total * math.prod(self._shape) <= HELD:
-            for at in order:
+        if self._files.local:
+            self._map(shards).gather(shards, rows, frames)
+            self._read(frames.nbytes)
+        elif total * math.prod(self._shape) <= HELD:
+            for at in np.argsort(takes):
                 take = int(takes[at])
                 frames[at] = self._hold(take)[rows[at] - self._slices[take, 1]]
-            return frames
-        starts = np.flatnonzero(np.diff(shards[order], prepend=-1))  # where another shard begins
-        for first, stop in zip(starts, [*starts[1:], len(order)], strict=bool(len(order))):
-            with self._shard(int(shards[order[first]])) as shard:
-                shard.take(rows[order[first:stop]], frames, order[first:stop])
-        self._read(frames.nbytes)
+        else:
+            order = np.lexsort((rows, shards))
+            starts = np.flatnonzero(np.diff(shards[order], prepend=-1))  # where another shard begins
+            for first, stop in zip(starts, [*starts[1:], len(order)], strict=bool(len(order))):
+                self._fetch(int(shards[order[first]]), rows[order[first:stop]], frames, order[first:stop])
         return frames
 
     def _take(self, at: int) -> Pictures:
+        import numpy as np
+
         number, first, count, crc32 = self._slices[at].tolist()
-        with self._shard(number) as shard:
-            pictures = shard.rows(first, count).copy()  # mapped pages may be given back, and files may change
+        if self._files.local:
+            pictures = self._map(np.array([number])).rows(number, first, count).copy()  # the file may change
+        else:
+            pictures = np.empty((count, *self._shape), np.uint8)
+            self._fetch(number, np.arange(first, first + count), pictures, np.arange(count))
         if zlib.crc32(pictures.data.cast("B")) != crc32:
             raise Damaged(f"{self._folder}: bytes in shard {self._shards[number]!r} have changed; compute it again")
         self._read(pictures.nbytes)
@@ -165,20 +171,39 @@ class Takes:
             self._held[at] = self._take(at)
         return self._held[at]
 
-    @contextmanager
-    def _shard(self, number: int) -> Iterator[Shard]:
-        """The shard of that number, open. Turns what is wrong with it into Damaged."""
-        name = self._shards[number]
-        try:
+    def _map(self, numbers: NDArray[np.int64]) -> Mapped:
+        """The shards of this disk, those of these numbers mapped. Raises Damaged."""
+        import numpy as np
+
+        with self._lock:
+            if self._near is None:
+                counts = np.zeros(len(self._shards), np.int64)
+                np.maximum.at(counts, self._slices[:, 0], self._slices[:, 1:3].sum(axis=1))
+                folder = Path(self._files.address(self._folder))
+                self._near = Mapped([folder / name for name in self._shards], counts, self._shape)
+            for number in np.unique(numbers[~self._near.there[numbers]]).tolist():
+                with self._readable(number):
+                    self._near.map(number)
+            return self._near
+
+    def _fetch(self, number: int, rows: NDArray[np.int64], out: Pictures, places: NDArray[np.intp]) -> None:
+        """Fetch frames of one shard. Raises Damaged."""
+        with self._readable(number):
             with self._lock:
-                shard = self._open.get(number)
-                if shard is None:
-                    if len(self._open) >= OPEN:  # any: batches go through the shards in order, so the oldest is next
-                        del self._open[random.choice(list(self._open))]  # noqa: S311
-                    shard = self._open[number] = Shard(self._files, self._folder, name)
+                if number not in self._far:
+                    self._far[number] = Shard(self._files, self._folder, self._shards[number])
+                shard = self._far[number]
             if shard.shape[1:] != self._shape:
                 raise ValueError(f"its frames are {shard.shape[1:]}, expected {self._shape}")
-            yield shard
+            shard.take(rows, out, places)
+
+    @contextmanager
+    def _readable(self, number: int) -> Iterator[None]:
+        """Turn what is wrong with a shard into Damaged."""
+        name = self._shards[number]
+        try:
+            checked(name)
+            yield
         except (OSError, ValueError) as error:
             raise Damaged(f"{self._folder}: shard {name!r} is unreadable: {error}; compute it again") from error
 
@@ -190,5 +215,5 @@ class Takes:
             self._touched += size
             if self._touched > RESIDENT:
                 self._touched = 0
-                for shard in self._open.values():
-                    shard.let_go()
+                if self._near is not None:
+                    self._near.let_go()

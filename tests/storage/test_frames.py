@@ -92,7 +92,7 @@ def test_only_the_rows_asked_for_are_fetched(store: Store, monkeypatch: pytest.M
     monkeypatch.setattr(kind, "get_range", counted)
     assert len(frames["b"]) == len(frames["b"]) == 2
     rows = 2 * 6 * 5 * 3
-    assert fetched == ([4096] if store._files.local else [4096, rows, rows])
+    assert fetched == ([128] if store._files.local else [128, rows, rows])
 
 
 def test_bad_pictures(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,9 +52,7 @@ def test_a_gather_gives_each_frame_that_was_asked_for(
     takes: Takes, parts: list[Any], held: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.takes.HELD", 10**6 if held else 0)
-    monkeypatch.setattr("storage.shard._SMALL", 10**6 if held else 0)
     monkeypatch.setattr("storage.takes.RESIDENT", 5000)
-    monkeypatch.setattr("storage.takes.OPEN", 2)
     every = np.concatenate(parts[::-1])
     rng = np.random.default_rng(0)
     for places in (np.arange(80), rng.permutation(80), rng.integers(0, 80, 200), np.array([79]), np.array([], int)):
@@ -69,7 +67,6 @@ def test_a_gather_gives_each_frame_that_was_asked_for(
 
 def test_threads_share_takes(takes: Takes, parts: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.takes.RESIDENT", 1)
-    monkeypatch.setattr("storage.takes.OPEN", 1)
     every, wrong = np.concatenate(parts[::-1]), []
 
     def work(seed: int) -> None:
@@ -108,6 +105,23 @@ def test_what_is_wrong_is_said(local_store: Store) -> None:
     shard.unlink()
     with pytest.raises(Damaged, match="is unreadable"):
         frames.only(["a"])
+
+
+@pytest.mark.parametrize("wrong", [{"first": -1}, {"count": 0}, {"first": 2**62}, {"count": 2**62}])
+def test_an_index_that_names_impossible_frames(store: Store, wrong: dict[str, int]) -> None:
+    good, bad = store.shards("frames/face").write("01", pictures(2, 3))
+    log(store, ["a", "b"], [good, {**bad, **wrong}])  # type: ignore[typeddict-item]  # a damaged one
+    frames = store.frames("face")
+    assert len(frames.only(["a"])[0]) == 2
+    with pytest.raises(Damaged, match="take 'b' would be frames"):
+        frames.only(["a", "b"])
+
+
+def test_a_shard_that_is_shorter_than_the_index_says(local_store: Store) -> None:
+    (slot,) = local_store.shards("frames/face").write("01", pictures(2))
+    log(local_store, ["a"], [{**slot, "count": 3}])
+    with pytest.raises(Damaged, match=r"it holds .* at least 3"):
+        local_store.frames("face").only(["a"])[0]
 
 
 def test_takes_of_two_corpora_are_told_apart(local_store: Store) -> None:
