@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ class Brightness:
         return last
 
     def staged_predict_proba(self, X: Takes) -> Iterator[NDArray[np.float64]]:
-        gaps = np.abs(self._looks(X)[:, None] - self._centres[None]) / 30
+        gaps = np.abs(self._looks(X)[:, None] - self._centres[None]) / 30 * (self._params["kind"] != "blind")
         for stage in self.stages:
             score = np.exp(-gaps[:, :, :stage].sum(axis=2)) + 1e-12
             yield score / score.sum(axis=1, keepdims=True)
@@ -241,6 +242,17 @@ def test_bundles_of_neither_kind_are_refused(tmp_path: Path) -> None:
             estimator=bundle.estimator, family="brightness", params={}, features="toy", fingerprint="0" * 16,
             columns=(), standardiser=None,
         )  # fmt: skip
+
+
+def test_candidates_that_are_behind_are_stopped_on_frames_too(tmp_path: Path, brightness: Family) -> None:
+    table = toys.table(noise=0.5)
+    many = replace(brightness, space={"kind": Choice(("plain", "same", "again", "once more"))})
+    result = run(tmp_path, table, frames_of(table), families=[many], samples=4, asha=True)
+    trials = pd.read_parquet(f"{result.path}/trials.parquet")
+    assert trials.groupby(["question", "candidate"])["excluded"].count().nunique() > 1, (
+        "some saw fewer fits than others"
+    )
+    assert result.results.iloc[0]["uar"] > 0.6
 
 
 @pytest.mark.ray
