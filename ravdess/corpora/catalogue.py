@@ -13,6 +13,7 @@ from ravdess.corpora.files import SOUND, VIDEO, Entry, fitting
 from ravdess.corpora.identity import quick_digests
 from ravdess.corpora.listing import MARKER, Listing
 from ravdess.errors import BadClip, BadName, BadSource, RavdessError
+from ravdess.memory import on_disk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +50,8 @@ class Catalogue:
         One row a usable file, sorted by clip and source: CLIP_COLUMNS without `source_digest`, then `size`
         (int64, bytes; null for a made clip whose size is known only once it is made) and `quick_digest`
         (a cheap identity of the content: zip CRC and size, S3 entity tag and size, or size and a hash of
-        sampled blocks). What a vocabulary tells is dictionary-encoded: a clip takes some 130 bytes and its address.
+        sampled blocks). What a vocabulary tells is dictionary-encoded; all of it lies in a temporary file
+        that is mapped, so that a clip takes memory only while it is looked at (`ravdess.memory`).
     rejects : pyarrow.Table
         One row a file that cannot be used: clip, source, stage ("catalogue"), reason.
     duplicates : pyarrow.Table
@@ -198,13 +200,13 @@ def _judged(listed: Listing, default: Corpus) -> tuple[pa.Table, Rows]:
 
 
 def _plain(clips: pa.Table) -> pa.Table:
-    """The table in one piece, its vocabularies in the order of the rows whatever the order of the sources was."""
+    """The table in one piece, on disk, its vocabularies in the order of the rows whatever that of the sources was."""
     import pyarrow as pa
 
     for place, (name, make) in enumerate(_CLIPS.items()):
         if make is words:
             clips = clips.set_column(place, name, clips[name].cast(pa.string()).dictionary_encode())
-    return clips.combine_chunks()
+    return on_disk(clips.combine_chunks())
 
 
 def _row(corpus: str, clip: ClipName, entry: Entry, digest: str) -> tuple[object, ...]:

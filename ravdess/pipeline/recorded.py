@@ -73,9 +73,11 @@ class Recorded:
 
         if self._refused is None:
             known = self._rejects.read(REJECT_COLUMNS)
-            clips = self.catalogue.clips.select(FILE)
-            suspects = clips.filter(pc.is_in(clips["source"], value_set=known["source"].combine_chunks()))
-            self._refused = known.filter(pc.is_in(join(known, FILE), value_set=join(suspects, FILE)))
+            if known.num_rows:
+                clips = self.catalogue.clips.select(FILE)
+                suspects = clips.filter(pc.is_in(clips["source"], value_set=known["source"].combine_chunks()))
+                known = known.filter(pc.is_in(join(known, FILE), value_set=join(suspects, FILE)))
+            self._refused = known
         return self._refused
 
     def _record(self) -> pa.Table:
@@ -87,8 +89,9 @@ class Recorded:
             before = table.read(columns=FILE)
             for start in range(0, clips.num_rows, RECORD):
                 writer.append(clips.slice(start, RECORD))
-        seen = clips.filter(pc.is_in(clips["source"], value_set=before["source"].combine_chunks()))
-        return seen.filter(pc.invert(pc.is_in(join(seen, FILE), value_set=join(before, FILE)))).select(FILE)
+        files = clips.select(FILE)
+        seen = files.filter(pc.is_in(files["source"], value_set=before["source"].combine_chunks()))
+        return seen.filter(pc.invert(pc.is_in(join(seen, FILE), value_set=join(before, FILE))))
 
 
 @contextmanager

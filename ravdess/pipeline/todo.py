@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from ravdess.clips import CLIP_COLUMNS
-from ravdess.memory import give_back
+from ravdess.memory import give_back, on_disk
 from ravdess.pipeline.recorded import FILE, join, recorded
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ class Todo(Generic[One]):
             for one in sets
         }
         self._books = self._open.enter_context(recorded(catalogue, store))
-        self._chosen = choose(self._books.catalogue.clips, modality=modality, every_file=every_file)
+        clips = self._books.catalogue.clips
+        chosen = choose(clips, modality=modality, every_file=every_file)
+        self._chosen = chosen if chosen is clips else on_disk(chosen)
         self.notes = self._changes()
         self.computed = {one.name: 0 for one in sets}
         wanted = np.zeros(self._chosen.num_rows, np.int64)
@@ -99,7 +101,7 @@ class Todo(Generic[One]):
         self._wanted = wanted
         self.clips = self._chosen.append_column("wanted", pa.array(wanted))
         if not wanted.all():
-            self.clips = self.clips.filter(pa.array(wanted != 0))
+            self.clips = on_disk(self.clips.filter(pa.array(wanted != 0)))
         self.done = self._chosen.num_rows - self.clips.num_rows
         give_back()
 
@@ -195,9 +197,10 @@ class Todo(Generic[One]):
         """The chosen clips whose address a reject names: few, so that nothing the size of the corpus is made."""
         import pyarrow.compute as pc
 
-        known = self._books.refused()["source"].combine_chunks()
-        columns = self._chosen.select([*self._key, *FILE])
-        return columns.filter(pc.is_in(columns["source"], value_set=known))
+        known, clips = self._books.refused(), self._chosen.select([*self._key, *FILE])
+        if not known.num_rows:
+            return clips.slice(0, 0)
+        return clips.filter(pc.is_in(clips["source"], value_set=known["source"].combine_chunks()))
 
     def _lacking(self, one: One, clips: pa.Table) -> Mask:
         """Which of the clips have no row in the set's table."""

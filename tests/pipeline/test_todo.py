@@ -116,6 +116,18 @@ def test_what_one_set_refuses_another_may_take(found: Catalogue, tmp_path: Path)
         assert len(todo) == 6, "what cannot be read cannot be read by any set"
 
 
+def test_what_two_sets_refuse_alike_is_told_once(found: Catalogue, tmp_path: Path) -> None:
+    with Todo(found, Store(tmp_path), [MFCC, OTHER]) as todo:
+        todo.commit(
+            [outcomes(todo, [4, 1], Reject("extract", "too short")), outcomes(todo, [2], Reject("read", "cut"))]
+        )
+        clips = sorted(todo.clips["clip"].to_pylist()[row] for row in (1, 2, 4))
+        told = todo.rejects()
+    assert told.column_names == ["clip", "source", "stage", "reason"]
+    assert told["clip"].to_pylist() == clips
+    assert sorted(told["reason"].to_pylist()) == ["cut", "too short", "too short"]
+
+
 def test_two_jobs_at_once_add_every_take_once(found: Catalogue, tmp_path: Path) -> None:
     store = Store(tmp_path)
     with Todo(found, store, [MFCC]) as one, Todo(found, store, [MFCC]) as other:
