@@ -7,6 +7,7 @@ to decoding everything and picking afterwards.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final
@@ -131,6 +132,7 @@ def _chosen(one: Film, wanted: Collection[int]) -> Iterator[tuple[int, Planes]]:
             last = number
             turns = upright(frame) if turns is None else turns
             yield number, planes(frame, one.pixel, turns)
+    gc.collect(1)  # the frame that was asked which way is up, which PyAV ties into a cycle
     if given - came > MISSING:
         raise BadClip(f"damaged: {given - came} of {given} pictures cannot be decoded")
 

@@ -107,7 +107,8 @@ def stream(
     begin : callable, optional
         ``begin(place, count)`` before the first frame of a set: how many it gets at most.
     spooled : bool
-        Pictures wait for the face's square in a file without a name, not in memory: 1 MB each of 1280x720.
+        Pictures wait for the face's square in a file without a name, not in memory: 1 MB each of 1280x720. A frame
+        then stands only until `emit` returns.
 
     Returns
     -------
@@ -246,16 +247,17 @@ class _Face:
 
 
 class _Spool(Sequence[Any]):
-    """Pictures of one size in a file without a name; each is read when it is asked for."""
+    """Pictures of one size in a file without a name; each is read when it is asked for, in the place of the last."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `clear`
         self._count = 0
-        self._shape = (0, 0)
+        self._picture = np.empty((0, 0), np.uint8)
 
     def append(self, picture: Image) -> None:
         self._file.write(np.ascontiguousarray(picture).data)
-        self._shape = picture.shape
+        if not self._count:
+            self._picture = np.empty_like(picture)
         self._count += 1
 
     def __len__(self) -> int:
@@ -264,7 +266,7 @@ class _Spool(Sequence[Any]):
     def __getitem__(self, at: Any) -> Any:
         if at >= self._count:
             raise IndexError(at)
-        picture = np.empty(self._shape, np.uint8)
+        picture = self._picture
         self._file.seek(at * picture.nbytes)
         self._file.readinto(picture.data)
         return picture
