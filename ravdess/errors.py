@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 
 class RavdessError(Exception):
@@ -88,3 +89,10 @@ class MissingExtra(RavdessError, ImportError):
 
 class BadParameter(RavdessError, ValueError):
     """A hyperparameter outside its domain."""
+
+
+class Reject(NamedTuple):
+    """Why a clip gives no row: the stage that refused it ("read", "extract", "worker") and the reason."""
+
+    stage: str
+    reason: str

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from ravdess.errors import BadClip
+from ravdess.errors import BadClip, Reject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 
 IN_MEMORY: Final = 4 * 1024**2
 """Bytes of a local film above which it is decoded where it lies."""
-
-
-class Reject(NamedTuple):
-    """Why a clip gives no row: the stage that refused it ("read", "extract", "worker") and the reason."""
-
-    stage: str
-    reason: str
 
 
 class Extracted(NamedTuple):
@@ -145,7 +138,8 @@ def _heard(
 
 def _content(source: str) -> tuple[bytes | str, str]:
     """What to decode, and its SHA-256: a large local file by its path, everything else by its bytes."""
-    from ravdess.corpora.files import fitting, read_bytes
+    from ravdess.corpora.entry import fitting
+    from ravdess.corpora.files import read_bytes
 
     if source.startswith("/"):
         try:

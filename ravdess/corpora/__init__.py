@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ravdess.registry import Registry
 
 if TYPE_CHECKING:
-    from ravdess.corpora.files import Entry
+    from ravdess.corpora.entry import Entry
 
 
 class ClipName(Protocol):

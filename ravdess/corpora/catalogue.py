@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ravdess.clips import MODALITIES
 from ravdess.corpora.columns import Column, Rows, integers, numbers, places, small, strings, truths, words
-from ravdess.corpora.files import SOUND, VIDEO, Entry, fitting
+from ravdess.corpora.entry import SOUND, VIDEO, Entry, fitting
 from ravdess.corpora.identity import quick_digests
 from ravdess.corpora.listing import MARKER, Listing
 from ravdess.errors import BadClip, BadName, BadSource, RavdessError

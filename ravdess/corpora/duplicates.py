@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ravdess.corpora.columns import AT_ONCE, Column, Rows, integers, mask, places, strings, truths
-from ravdess.corpora.files import SOUND, Entry, read_bytes
+from ravdess.corpora.entry import SOUND, Entry
+from ravdess.corpora.files import read_bytes
 from ravdess.corpora.identity import Same
 from ravdess.errors import BadClip
 

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
-from ravdess.corpora.files import Entry, read_bytes
+from ravdess.corpora.entry import Entry
+from ravdess.corpora.files import read_bytes
 from ravdess.errors import RavdessError
 
 _BLOCK: Final = 4096

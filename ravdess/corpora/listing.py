@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ravdess.corpora.columns import Rows, numbers, strings
-from ravdess.corpora.files import MEDIA, Entry, entries, read_bytes
+from ravdess.corpora.entry import MEDIA, Entry
+from ravdess.corpora.files import entries, read_bytes
 from ravdess.errors import RavdessError
 
 if TYPE_CHECKING:

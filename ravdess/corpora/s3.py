@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ravdess.corpora.files import MEDIA, Entry, fitting, single
+from ravdess.corpora.entry import MEDIA, Entry, fitting, single
 from ravdess.errors import BadSource
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from ravdess.clips import CHANNELS, EMOTIONS, INTENSITIES, MODALITIES, STATEMENTS, Clip
 from ravdess.corpora import CORPORA, Corpus
-from ravdess.corpora.files import Entry
+from ravdess.corpora.entry import Entry
 from ravdess.errors import BadClip, BadName, BadSource
 
 if TYPE_CHECKING:

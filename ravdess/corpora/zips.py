@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Final
 from urllib.parse import unquote
 
-from ravdess.corpora.files import MEDIA, Entry, fitting
+from ravdess.corpora.entry import MEDIA, Entry, fitting
 from ravdess.errors import BadClip
 
 MAX_MEMBERS: Final = 250_000

@@ -123,7 +123,8 @@ def _looked_over(file: BinaryIO, demuxer: str, decoders: Sequence[str] = ("-",))
 
 def _opened(source: bytes | str | os.PathLike[str]) -> BinaryIO:
     """The file, open for reading; a local one is not read into memory."""
-    from ravdess.corpora.files import fitting, read_bytes
+    from ravdess.corpora.entry import fitting
+    from ravdess.corpora.files import read_bytes
 
     if isinstance(source, str) and source.startswith(("s3://", "zip:", "sample:")):
         source = read_bytes(source)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ravdess.errors import BadClip
-from ravdess.extract import Reject
+from ravdess.errors import BadClip, Reject
 from ravdess.frames import LARGEST_TAKE, FrameSet, Pictures
 from ravdess.picture import faces
 from ravdess.picture.decode import decoded, picked

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ravdess.extract import Reject, Shown, extract_frames
+from ravdess.errors import Reject
+from ravdess.extract import Shown, extract_frames
 from ravdess.frames import LARGEST_TAKE
 from ravdess.pipeline.outcomes import asked_for, limited
 

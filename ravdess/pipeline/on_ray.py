@@ -8,8 +8,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from ravdess.errors import WorkersFailed
-from ravdess.extract import Reject
+from ravdess.errors import Reject, WorkersFailed
 
 if TYPE_CHECKING:
     import pyarrow as pa

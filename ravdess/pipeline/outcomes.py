@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ravdess.extract import Reject, extract
+from ravdess.errors import Reject
+from ravdess.extract import extract
 
 if TYPE_CHECKING:
     import pyarrow as pa

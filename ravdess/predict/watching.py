@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ravdess.errors import BadClip
-from ravdess.extract import Reject
+from ravdess.errors import BadClip, Reject
 from ravdess.frames import FRAME_SETS, FrameSet, frame_set
 from ravdess.predict.windows import spans
 

@@ -12,19 +12,28 @@ the old records one by one, as it was when they were new, and so arrives where i
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ravdess.search.ledger import Record, learn
 from ravdess.search.plan import Candidate, Scores, Trial, fits_of, running_scores
-from ravdess.search.samplers import SCORE, Optuna, Proposer, RandomThenGrid, asha
+from ravdess.search.source import SCORE
 
 if TYPE_CHECKING:
     from ravdess.families import Family
     from ravdess.splits import Question
+
+
+class Proposer(Protocol):
+    """Where a hunt's candidates come from."""
+
+    def propose(self, hunt: Hunt) -> Candidate | None:
+        """The next candidate, or None when there are no more."""
+
+    def tell(self, score: float | None) -> None:
+        """The score of the candidate proposed last; None when it failed."""
 
 
 @dataclass
@@ -90,40 +99,6 @@ def replay(stopper: Any, name: str, record: Record) -> None:
         result = {"training_iteration": at, SCORE: score}
         stopper.on_trial_result(None, trial, result)
     stopper.on_trial_complete(None, trial, result)
-
-
-def hunts(
-    families: Mapping[str, Family],
-    questions: Sequence[Question],
-    records: Sequence[Record],
-    *,
-    sampler: str,
-    stop: bool,
-    samples: int,
-    grid: int | None,
-    seed: int,
-) -> list[Hunt]:
-    """One hunt a family and question, families in the given order, each knowing its old records."""
-    import numpy as np
-
-    made = []
-    for family in families.values():
-        for question in questions:
-            proposer: Proposer
-            if sampler == "optuna":
-                own = [seed, zlib.crc32(family.name.encode()), zlib.crc32(question.name.encode())]
-                drawn = int(np.random.SeedSequence(own).generate_state(1)[0])
-                proposer = Optuna(family, samples=samples, seed=drawn)
-            else:
-                proposer = RandomThenGrid(family, samples=samples, grid=grid, seed=seed)
-            mine = {
-                record["candidate"]: record
-                for record in records
-                if (record["family"], record["question"]) == (family.name, question.name)
-                and not any("error" in fit for fit in record["fits"])  # what failed is tried again
-            }
-            made.append(Hunt(family, question, proposer, asha(question) if stop else None, mine))
-    return made
 
 
 class Hunts:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from ravdess.errors import SearchFailed
 from ravdess.search.adaptive import Hunts
-from ravdess.search.adaptive import hunts as make_hunts
 from ravdess.search.ledger import Ledger, Record, learn
 from ravdess.search.plan import (
     Candidate,
@@ -26,6 +25,7 @@ from ravdess.search.plan import (
     random_round,
 )
 from ravdess.search.run import Rounds, Runner, slow_first
+from ravdess.search.samplers import hunts as make_hunts
 from ravdess.search.standing import Standing
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from ravdess.errors import LeakError
 from ravdess.search.ledger import lost_record, record_of
 from ravdess.search.plan import Candidate, Trial, running_scores
 from ravdess.search.resources import gpu_share
-from ravdess.search.samplers import SCORE
+from ravdess.search.source import SCORE
 from ravdess.search.trial import reports
 
 if TYPE_CHECKING:
     from ravdess.families import Family
-    from ravdess.search.run import Source
+    from ravdess.search.source import Source
     from ravdess.search.trial import Data
 
 RECORD: Final = "record"

@@ -16,7 +16,7 @@ from ravdess.cluster import start_ray
 from ravdess.errors import SearchFailed
 from ravdess.search.plan import running_scores
 from ravdess.search.resources import gpu_share
-from ravdess.search.samplers import SCORE
+from ravdess.search.source import SCORE
 from ravdess.search.trial import fit_model, out_of_fold, predict_files, reports
 
 if TYPE_CHECKING:
@@ -26,35 +26,11 @@ if TYPE_CHECKING:
     from ravdess.families import Family
     from ravdess.search.ledger import Record
     from ravdess.search.plan import Trial
+    from ravdess.search.source import Source
     from ravdess.search.trial import Data, Files, Fitted, Job, Recipe
 
     Asked = Iterable[tuple[Files, NDArray[np.intp]]]
     Answers = Iterator[NDArray[np.float64]]
-
-
-class Source(Protocol):
-    """Where trials come from, one after another, and where their records go."""
-
-    @property
-    def over(self) -> bool:
-        """Whether there are no more trials, and none is running."""
-        ...
-
-    def advance(self) -> None:
-        """Find out whether there is anything to do, from what is known; `over` is right after that."""
-        ...
-
-    def next(self) -> Trial | None:
-        """The next trial; None at the end, and while the answer waits for trials that are running."""
-        ...
-
-    def tell(self, record: Record) -> None:
-        """A trial's record, once it has ended."""
-        ...
-
-    def stopper(self, family: str, question: str) -> Any:
-        """The ASHA scheduler for such trials, or None."""
-        ...
 
 
 class Rounds:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ravdess.cluster import settle_environment
 from ravdess.errors import MissingExtra, SearchFailed
+from ravdess.search.adaptive import Hunt, Proposer
 from ravdess.search.plan import Candidate, choose, fits_of, grid_candidates, random_candidates
+from ravdess.search.source import SCORE
 
 if TYPE_CHECKING:
     from ravdess.families import Family
-    from ravdess.search.adaptive import Hunt
+    from ravdess.search.ledger import Record
     from ravdess.splits import Question
-
-SCORE: Final = "score"
-"""The metric that samplers and stoppers go by: the running mean UAR over choosers."""
-
-
-class Proposer(Protocol):
-    """Where a hunt's candidates come from."""
-
-    def propose(self, hunt: Hunt) -> Candidate | None:
-        """The next candidate, or None when there are no more."""
-        ...
-
-    def tell(self, score: float | None) -> None:
-        """The score of the candidate proposed last; None when it failed."""
-        ...
 
 
 class RandomThenGrid:
@@ -120,3 +109,37 @@ def asha(question: Question) -> Any:
     return ASHAScheduler(
         metric=SCORE, mode="max", max_t=fits, grace_period=1, reduction_factor=2, stop_last_trials=False
     )
+
+
+def hunts(
+    families: Mapping[str, Family],
+    questions: Sequence[Question],
+    records: Sequence[Record],
+    *,
+    sampler: str,
+    stop: bool,
+    samples: int,
+    grid: int | None,
+    seed: int,
+) -> list[Hunt]:
+    """One hunt a family and question, families in the given order, each knowing its old records."""
+    import numpy as np
+
+    made = []
+    for family in families.values():
+        for question in questions:
+            proposer: Proposer
+            if sampler == "optuna":
+                own = [seed, zlib.crc32(family.name.encode()), zlib.crc32(question.name.encode())]
+                drawn = int(np.random.SeedSequence(own).generate_state(1)[0])
+                proposer = Optuna(family, samples=samples, seed=drawn)
+            else:
+                proposer = RandomThenGrid(family, samples=samples, grid=grid, seed=seed)
+            mine = {
+                record["candidate"]: record
+                for record in records
+                if (record["family"], record["question"]) == (family.name, question.name)
+                and not any("error" in fit for fit in record["fits"])  # what failed is tried again
+            }
+            made.append(Hunt(family, question, proposer, asha(question) if stop else None, mine))
+    return made

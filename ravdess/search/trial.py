@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ravdess.families.space import Params
     from ravdess.scaling import Standardiser
     from ravdess.search.rows import Input
-    from ravdess.search.teacher import Teaching
+    from ravdess.search.soft_labels import Teaching
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +161,7 @@ def fit_candidate(
         estimator.fit(ready.rows(data, train), y, sample_weight=balanced_weights(y))
         return ready, estimator
     from ravdess.families.common import number
-    from ravdess.search.teacher import TEMPERATURE, WEIGHT, copies
+    from ravdess.search.soft_labels import TEMPERATURE, WEIGHT, copies
 
     where, labels, shares = copies(y, soft[train], number(params, WEIGHT), number(params, TEMPERATURE))
     estimator.fit(ready.rows(data, train)[where], labels, sample_weight=shares * balanced_weights(labels, shares))

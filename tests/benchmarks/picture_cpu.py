@@ -30,7 +30,7 @@ import numpy as np
 
 from ravdess.clips import Clip
 from ravdess.corpora import film as films
-from ravdess.extract import Reject
+from ravdess.errors import Reject
 from ravdess.frames import frame_set
 from ravdess.picture import h264, pictures
 from ravdess.picture.decode import picked

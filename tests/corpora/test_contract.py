@@ -11,7 +11,7 @@ import pytest
 
 from ravdess.corpora import CORPORA, Corpus, catalogue, choose, read_bytes
 from ravdess.corpora.contract import check_corpus
-from ravdess.corpora.files import Entry
+from ravdess.corpora.entry import Entry
 from ravdess.errors import BadName, NameTaken
 from tests.corpora.conftest import Put
 

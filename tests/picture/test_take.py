@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from ravdess.corpora import catalogue, choose
-from ravdess.errors import BadClip
-from ravdess.extract import Reject
+from ravdess.errors import BadClip, Reject
 from ravdess.frames import FRAME_SETS, FrameSet, Pictures, frame_set
 from ravdess.picture import faces, frames, pictures, stream
 from ravdess.picture import take as take_module

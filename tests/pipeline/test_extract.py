@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ravdess.corpora import catalogue, read_bytes
-from ravdess.extract import Reject, extract
+from ravdess.errors import Reject
+from ravdess.extract import extract
 from ravdess.features import feature_set
 from ravdess.sound.read import read
 

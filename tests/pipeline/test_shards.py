@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravdess.corpora import catalogue, choose, read_bytes, sample
-from ravdess.errors import BadClip, NoRoom, UnknownName, WorkersFailed
-from ravdess.extract import Reject, Shown
+from ravdess.errors import BadClip, NoRoom, Reject, UnknownName, WorkersFailed
+from ravdess.extract import Shown
 from ravdess.frames import FRAME_SETS, FrameSet, Pictures, frame_set
 from ravdess.picture import take
 from ravdess.picture.decode import decoded

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from ravdess.corpora import Catalogue, catalogue, sample
-from ravdess.extract import Reject
+from ravdess.errors import Reject
 from ravdess.features import FeatureSet, feature_set
 from ravdess.pipeline.outcomes import Outcome, outcomes_table
 from ravdess.pipeline.recorded import Recorded

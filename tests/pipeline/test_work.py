@@ -14,7 +14,8 @@ import pytest
 
 from ravdess.cluster import cluster_there
 from ravdess.corpora import catalogue
-from ravdess.extract import Reject, extract
+from ravdess.errors import Reject
+from ravdess.extract import extract
 from ravdess.features import FeatureSet, feature_set
 from ravdess.pipeline import work
 from ravdess.pipeline.hands import MOST

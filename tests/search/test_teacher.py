@@ -16,7 +16,7 @@ from ravdess.errors import LeakError, UnknownName
 from ravdess.scores import difference, uar
 from ravdess.search import Result, search
 from ravdess.search.run import InProcess
-from ravdess.search.teacher import copies
+from ravdess.search.soft_labels import copies
 from storage import Store
 from tests.search.test_fusion import filled, searched
 
