@@ -20,9 +20,11 @@ import pytest
 
 from ravdess.bundle import Bundle
 from ravdess.clips import EMOTIONS, Clip
+from ravdess.combiner import Combiner
 from ravdess.corpora import sample
 from ravdess.extract import extract
 from ravdess.features import feature_set
+from ravdess.fused import FusedBundle, availabilities
 from ravdess.predict import Predictor
 from tests.predict.models import fitted
 from tests.serve.serving import JOB, running
@@ -344,10 +346,21 @@ def seeing_model(films: list[bytes], emotions: list[str]) -> Bundle:
     return Bundle(model, "separable_cnn", params, columns=(), standardiser=None, corpora=("sample",), **about)
 
 
-def test_it_judges_the_face_that_the_camera_shows_as_the_file_is_judged(playwright: Any, tmp_path: Path) -> None:
-    emotions = ["angry", "happy"]
-    films = [sample.make(Clip.parse(f"01-01-0{number}-01-01-01-02"), height=360) for number in (5, 3)]
-    seeing_model(films, emotions).save(tmp_path / "model")
+@pytest.fixture(scope="module")
+def films() -> list[bytes]:
+    """One actor, angry and happy."""
+    return [sample.make(Clip.parse(f"01-01-0{number}-01-01-01-02"), height=360) for number in (5, 3)]
+
+
+@pytest.fixture(scope="module")
+def eye(films: list[bytes]) -> Bundle:
+    return seeing_model(films, ["angry", "happy"])
+
+
+def test_it_judges_the_face_that_the_camera_shows_as_the_file_is_judged(
+    playwright: Any, eye: Bundle, films: list[bytes], tmp_path: Path
+) -> None:
+    eye.save(tmp_path / "model")
     film = tmp_path / "film.mp4"
     film.write_bytes(films[1])
     predict: list[str | Path] = [
@@ -383,6 +396,36 @@ def test_it_judges_the_face_that_the_camera_shows_as_the_file_is_judged(playwrig
         assert page.inner_text("#word") == said["emotion"]
         shown = {row.split("\n")[0]: row.split("\n")[1] for row in page.locator("#bars li").all_inner_texts()}
         assert shown == {word: f"{round(100 * p)} %" for word, p in said["calibrated"].items()}
+
+
+def test_a_fusion_judges_an_utterance_by_voice_and_face(  # noqa: PLR0917
+    playwright: Any,
+    eye: Bundle,
+    films: list[bytes],
+    bundle: Bundle,
+    predictor: Predictor,
+    made_clips: list[Path],
+    tmp_path: Path,
+) -> None:
+    members = (bundle, eye)
+    names = availabilities([one.features for one in members])
+    combiners = {name: Combiner(np.ones(some := len(name.split("+"))), np.zeros((8 * some, 8))) for name in names}
+    FusedBundle(members, combiners, "late").save(tmp_path / "model")
+    voice, _ = surest(predictor, [path for path in made_clips[:48] if path.stem[6:8] == "03"])
+    face = as_camera(films[1], tmp_path / "face.mjpeg")
+    with (
+        running(JOB, "--model", tmp_path / "model", "--port", "0") as (address, _),
+        browsing(playwright, address, voice, face, tmp_path) as browser,
+        browser.open() as page,
+    ):
+        page.click("#camera")
+        page.wait_for_selector("#boxes .box:not([hidden])")
+        page.click("#microphone")
+        assert heard(page, 2) == "happy"
+        page.locator("#heard button").first.click()
+        assert page.inner_text("#kind").endswith(", by voice and face")
+        assert page.inner_text("#word") == "happy"
+        browser.shoot(page, "both")
 
 
 @pytest.mark.data
