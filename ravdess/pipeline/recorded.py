@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from ravdess.corpora import Catalogue
     from storage import Store
@@ -69,15 +71,11 @@ class Recorded:
 
     def refused(self) -> pa.Table:
         """Reject rows, of any run, about clips of this catalogue as they are now."""
-        import pyarrow.compute as pc
+        import pyarrow as pa
 
         if self._refused is None:
             known = self._rejects.read(REJECT_COLUMNS)
-            if known.num_rows:
-                clips = self.catalogue.clips.select(FILE)
-                suspects = clips.filter(pc.is_in(clips["source"], value_set=known["source"].combine_chunks()))
-                known = known.filter(pc.is_in(join(known, FILE), value_set=join(suspects, FILE)))
-            self._refused = known
+            self._refused = known.filter(pa.array(places(known, self.catalogue.clips) >= 0))
         return self._refused
 
     def _record(self) -> pa.Table:
@@ -109,6 +107,18 @@ def reject_schema() -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([*((name, pa.string()) for name in REJECT_COLUMNS), ("when", pa.timestamp("us", "UTC"))])
+
+
+def places(rejects: pa.Table, clips: pa.Table) -> NDArray[np.int32]:
+    """Where the file of each reject stands in the clips; -1 where it does not, or has changed. Shape (rejects,)."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    if not rejects.num_rows:
+        return np.zeros(0, np.int32)
+    at = pc.index_in(rejects["source"], value_set=clips["source"].combine_chunks())
+    same = pc.equal(rejects["quick_digest"], clips["quick_digest"].take(at))
+    return np.asarray(pc.if_else(pc.fill_null(same, False), at, -1), np.int32)
 
 
 def join(rows: pa.Table, columns: Sequence[str]) -> pa.Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from ravdess.clips import CLIP_COLUMNS
 from ravdess.memory import give_back, on_disk
-from ravdess.pipeline.recorded import FILE, join, recorded
+from ravdess.pipeline.recorded import FILE, places, recorded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -174,9 +174,9 @@ class Todo(Generic[One]):
         import pyarrow as pa
 
         known, suspects = self._books.refused(), self._suspects()
-        stands = np.zeros(known.num_rows, bool)
+        at, stands = places(known, suspects), np.zeros(known.num_rows, bool)
         for one in self.sets:
-            stands |= self._speaks(known, one) & _among(known, suspects.filter(self._lacking(one, suspects)))
+            stands |= self._speaks(known, one) & (at >= 0) & np.append(self._lacking(one, suspects), False)[at]
         rows = known.select(TOLD).filter(pa.array(stands)).sort_by([("clip", "ascending"), ("source", "ascending")])
         return distinct(pa.concat_tables([self._books.catalogue.rejects.select(TOLD), rows]))
 
@@ -215,8 +215,13 @@ class Todo(Generic[One]):
 
     def _refused(self, one: One, clips: pa.Table) -> Mask:
         """Which of the clips a known reject speaks against, for this set or for every one."""
+        import numpy as np
+
         known = self._books.refused()
-        return _among(clips, known.filter(self._speaks(known, one)))
+        at = places(known, clips)
+        mask = np.zeros(clips.num_rows, bool)
+        mask[at[self._speaks(known, one) & (at >= 0)]] = True
+        return mask
 
     def _speaks(self, rejects: pa.Table, one: One) -> Mask:
         """Which rejects are about the set, or about every one."""
@@ -231,16 +236,6 @@ class Todo(Generic[One]):
 def distinct(rows: pa.Table) -> pa.Table:
     """The rows, each at its first place only."""
     return rows.group_by(rows.column_names, use_threads=False).aggregate([])
-
-
-def _among(rows: pa.Table, others: pa.Table) -> Mask:
-    """Which rows are about a file that others are about, too."""
-    import numpy as np
-    import pyarrow.compute as pc
-
-    if not others.num_rows:
-        return np.zeros(rows.num_rows, bool)
-    return np.asarray(pc.is_in(join(rows, FILE), value_set=join(others, FILE)), dtype=bool)
 
 
 def count_rejects(batch: pa.Table, sets: Sequence[One]) -> int:
