@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, overload
 
 from storage.errors import Damaged
 from storage.files import Files
-from storage.mapped import Mapped
 from storage.shard import Shard, checked
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from storage.mapped import Mapped
 
     Pictures = NDArray[np.uint8]
 
@@ -174,6 +175,8 @@ class Takes:
     def _map(self, numbers: NDArray[np.int64]) -> Mapped:
         """The shards of this disk, those of these numbers mapped. Raises Damaged."""
         import numpy as np
+
+        from storage.mapped import Mapped
 
         with self._lock:
             if self._near is None:
