@@ -7,9 +7,11 @@ while the network trains on those before, and TensorFlow cuts them apart without
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
 import weakref
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
 
     from ravdess.takes import Takes
 
-GROUP: Final = 16_000_000
+GROUP: Final = 12_000_000
 """Bytes of frames that are read at once, unless a single batch has more: few groups stay in a processor's cache."""
-LARGEST: Final = 32
+LARGEST: Final = 64
 """Batches that are read at once, at most: the first waits for all. Handing a group over costs 0.3 ms."""
 ALIGNED: Final = 64
 """Bytes: TensorFlow takes over without a copy what begins at a multiple of them."""
@@ -91,20 +93,12 @@ def stream(
         raise ValueError(f"no fewer than 0 batches can be skipped, not {skip}")
     wanted = range(epochs) if isinstance(epochs, int) else epochs
     order = _Order(takes, batch=batch, seed=seed, shuffle=shuffle, worker=_worker(worker))
-    memory = _Memory(order.largest * math.prod(takes.shape), spare=prefetch + 2)
-    ends = np.cumsum(takes.counts)
-    begin, late = order.after(skip)
-
-    def load(at: NDArray[np.int64]) -> list[Any]:
-        epoch, group = divmod(int(at), len(order))
-        places = order.places(wanted[epoch], group)[late if at == begin else 0 :]  # (batches, frames of each)
-        frames = memory.array((places.size, *takes.shape))
-        _gather(takes, ends, places.ravel(), frames)
-        of = np.searchsorted(ends, places, side="right")
-        return [frames.reshape(*places.shape, *takes.shape), *(target[of] for target in beside)]
+    reader = _Reader(takes, beside, order, wanted, skip=skip, spare=prefetch + 2)
+    _READERS[number := next(_NUMBERS)] = reader
 
     def read(at: Any) -> Any:
-        got = tf.numpy_function(load, [at], [tf.uint8, *(target.dtype for target in beside)], stateful=False)
+        kinds = [tf.uint8, *(target.dtype for target in beside)]
+        got = tf.numpy_function(_read, [number, at], kinds, stateful=False)
         for one, shape in zip(got, (takes.shape, *(target.shape[1:] for target in beside)), strict=True):
             one.set_shape((None, None, *shape))
         return tuple(got) if beside else got[0]
@@ -113,11 +107,44 @@ def stream(
         return tf.data.Dataset.from_tensor_slices(group if beside else group[0])
 
     ahead: dict[str, Any] = {"num_parallel_calls": prefetch, "deterministic": True} if prefetch else {}
-    groups = tf.data.Dataset.range(begin, len(wanted) * len(order)).map(read, **ahead)
+    groups = tf.data.Dataset.range(reader.begin, len(wanted) * len(order)).map(read, **ahead)
     count = max(0, len(wanted) * order.steps - skip)
     options = tf.data.Options()
     options.autotune.enabled = False  # there is nothing to tune, and looking costs each batch as much as its frames
-    return groups.flat_map(apart).apply(tf.data.experimental.assert_cardinality(count)).with_options(options)
+    batches = groups.flat_map(apart).apply(tf.data.experimental.assert_cardinality(count)).with_options(options)
+    batches.reader = reader  # whatever is made of this dataset holds it, and so what it reads with
+    return batches
+
+
+_NUMBERS: Final = itertools.count()
+_READERS: Final[weakref.WeakValueDictionary[int, _Reader]] = weakref.WeakValueDictionary()
+"""By number, since TensorFlow never lets go of a function that it was given, nor of what that one holds."""
+
+
+def _read(number: Any, at: Any) -> list[Any]:
+    """The group of that place in the stream of that number."""
+    return _READERS[int(number)](int(at))
+
+
+class _Reader:
+    """A stream's groups of batches, by their place in all its epochs; `begin` is the first."""
+
+    def __init__(
+        self, takes: Takes, beside: Sequence[Any], order: _Order, epochs: range, *, skip: int, spare: int
+    ) -> None:
+        self._takes, self._beside, self._order, self._epochs = takes, beside, order, epochs
+        self._ends = np.cumsum(takes.counts)
+        self._memory = _Memory(order.largest * math.prod(takes.shape), spare=spare)
+        self.begin, self._late = order.after(skip)
+
+    def __call__(self, at: int) -> list[Any]:
+        """Frames (batches, frames of each, h, w, c), and what stands beside them."""
+        epoch, group = divmod(at, len(self._order))
+        places = self._order.places(self._epochs[epoch], group)[self._late if at == self.begin else 0 :]
+        frames = self._memory.array((places.size, *self._takes.shape))
+        _gather(self._takes, self._ends, places.ravel(), frames)
+        of = np.searchsorted(self._ends, places, side="right")
+        return [frames.reshape(*places.shape, *self._takes.shape), *(target[of] for target in self._beside)]
 
 
 class _Order:

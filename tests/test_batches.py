@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -109,6 +111,21 @@ def test_only_takes_of_the_batch_are_read(monkeypatch: pytest.MonkeyPatch) -> No
     iterator = iter(stream(takes, batch=4, shuffle=False, prefetch=0).take(1))  # type: ignore[arg-type]
     assert next(iterator).shape == (4, 2, 1, 1)
     assert set(takes.read) <= {0, 1, 2}  # the first two batches, which are read together
+
+
+def test_a_stream_lets_go_of_its_takes_when_nobody_holds_it() -> None:
+    alone: Any = Numbered([40])
+    iterator = iter(stream(alone, np.arange(1), batch=4).map(lambda x, y: (x, y + 1)).take(9))
+    held: Any = Numbered([3, 1])
+    dataset: Any = stream(held, np.arange(2), batch=4)
+    gone = weakref.ref(held)
+    del held
+    assert len(frames(dataset)) == 4
+    assert gone() is not None
+    del dataset
+    gc.collect()
+    assert gone() is None
+    assert sum(len(x) for x, _ in iterator) == 36, "one that is made of a stream holds it"
 
 
 def test_keras_fits_on_it(takes: Any) -> None:

@@ -6,7 +6,8 @@
 Raw gathering is the quickest of the plain ways that were tried: one thread copies the same number of shuffled frames,
 one by one, from `np.load` maps of the same shards into a fresh array a batch. The stream is taken as `fit` takes it,
 by a loop in a graph, and by a plain Python loop, which costs TensorFlow more a batch than small frames do. Both sides
-go through all frames, in turns, their files in the system's cache; a ratio of speeds is the median of the pairs.
+go through all frames five times, in turns, their files in the system's cache; a ratio of speeds is the median of the
+pairs.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ravdess.batches import steps, stream
 from storage import Store, Takes
 
 ACTORS, FRAMES = 24, 20
+EPOCHS = 5
 TAKES = {48: 100, 96: 50, 256: 10}
 """Takes an actor, by the side of a frame; as in the corpus, an actor is a shard."""
 INDEX = pa.schema(
@@ -158,19 +160,18 @@ def beside_raw(sides: list[int], batches: list[int], rounds: int, clip: Path) ->
             frames = int(takes.counts.sum())
             for batch in batches:
                 ours: dict[str, list[float]] = {"graph": [], "python": []}
-                epochs = 1 if side < 256 else 5
                 raw(Path(top), batch, 1)
                 streamed(takes, batch, 1, graph)
                 for _ in range(rounds):
                     for name, loop in (("graph", graph), ("python", in_python)):
-                        plain = raw(Path(top), batch, epochs)
-                        took = streamed(takes, batch, epochs, loop)
+                        plain = raw(Path(top), batch, EPOCHS)
+                        took = streamed(takes, batch, EPOCHS, loop)
                         ours[name].append(plain / took)
                         if (name, side, batch) == ("graph", 256, batches[0]):
-                            speeds.append(frames * epochs / took)
+                            speeds.append(frames * EPOCHS / took)
                 told = [f"{statistics.median(one):.2f} ({min(one):.2f} to {max(one):.2f})" for one in ours.values()]
                 print(
-                    f"| {side}x{side} | {batch} | {told[0]} | {told[1]} | {frames * epochs / plain:,.0f} |", flush=True
+                    f"| {side}x{side} | {batch} | {told[0]} | {told[1]} | {frames * EPOCHS / plain:,.0f} |", flush=True
                 )
     if speeds:
         ours_256, theirs = statistics.median(speeds), opening(clip)
