@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -15,8 +18,9 @@ def tensorflow(threads: int, *, onednn: bool = True) -> tuple[Any, Any]:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", str(int(onednn)))
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several fits share one GPU
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
-    import tensorflow as tf
+    with _speechless():
+        import keras
+        import tensorflow as tf
 
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(f"networks need Keras on TensorFlow, not on {keras.backend.backend()}: unset KERAS_BACKEND")
@@ -27,3 +31,17 @@ def tensorflow(threads: int, *, onednn: bool = True) -> tuple[Any, Any]:
         except RuntimeError:  # TensorFlow has begun: its pools keep the size of the first use
             pass
     return tf, keras
+
+
+@contextmanager
+def _speechless() -> Iterator[None]:
+    """For a while, nothing reaches stderr: oneDNN greets there from C++, before any setting can stop it."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -13,11 +13,12 @@ import numpy as np
 
 from ravdess import bundle_files
 from ravdess.errors import BadBundle, NoModel, UnknownName
+from ravdess.families import backend
 from ravdess.families.keras_file import load_keras
 from ravdess.networks import LAYERS
 from ravdess.networks import base as bases
 from ravdess.pretraining.fer2013 import LABELS, LICENCE
-from ravdess.pretraining.train import probabilities, tensorflow
+from ravdess.pretraining.train import probabilities
 
 NAMES: Final = {"plain": "base-fer2013", "strong": "base-fer2013-strong"}
 """The models of a store that hold the two bases."""
@@ -109,7 +110,7 @@ def load_base(folder: Folder, *, threads: int = 1) -> Base:
         )
     files = {name: folder.read(name) for name in (MODEL, CARD) if name in told["files"]}
     told, files = bundle_files.checked({**files, bundle_files.INDEX: first}, where)
-    _, keras = tensorflow(threads)
+    _, keras = backend.tensorflow(threads)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / MODEL
         path.write_bytes(files[MODEL])

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -79,26 +77,6 @@ class Step:
     note: str = ""
 
 
-def tensorflow(threads: int) -> tuple[Any, Any]:
-    """As `ravdess.families.backend` brings them up, without a word on stderr."""
-    with _speechless():
-        return backend.tensorflow(threads)
-
-
-@contextmanager
-def _speechless() -> Iterator[None]:
-    """For a while, nothing reaches stderr: oneDNN greets there from C++, before any setting can stop it."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
 def train(
     images: Images,
     labels: Labels,
@@ -135,7 +113,7 @@ def train(
     RunMismatch
         The state in `folder` is another training's.
     """
-    tf, keras = tensorflow(threads)
+    tf, keras = backend.tensorflow(threads)
     per_epoch = len(images) // recipe.batch
     if not per_epoch:
         raise BadParameter(f"{len(images)} training pictures do not fill a batch of {recipe.batch}; make it smaller")

@@ -185,3 +185,10 @@ def test_tensorflow_is_quiet_and_gets_the_threads_it_was_given() -> None:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=quiet)
     assert said.stdout.strip() == "2"
     assert said.stderr == ""
+
+
+def test_tensorflow_greets_nobody() -> None:
+    code = "from ravdess.families import backend; tf, _ = backend.tensorflow(1); tf.zeros(1)"
+    quiet = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "KERAS"))}
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=quiet)
+    assert said.stderr == ""

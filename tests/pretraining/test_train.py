@@ -18,6 +18,7 @@ import pytest
 
 from ravdess import bundle_files
 from ravdess.errors import BadBundle, BadParameter, NoModel, RunMismatch
+from ravdess.families import backend
 from ravdess.networks import base as bases
 from ravdess.networks import transfer_cnn
 from ravdess.pretraining import base, fer2013, train
@@ -27,7 +28,7 @@ from ravdess.search.shelf import kept_models
 from storage import Store
 
 JOB = Path(__file__).parents[2] / "jobs" / "pretrain.py"
-tf, keras = train.tensorflow(1)
+tf, keras = backend.tensorflow(1)
 
 spec = importlib.util.spec_from_file_location("fakes", Path(__file__).with_name("fakes.py"))
 assert spec is not None
