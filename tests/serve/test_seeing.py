@@ -98,7 +98,7 @@ def test_what_the_camera_shows_is_judged_live_and_when_it_is_off(
     with Predictor(eye) as seeing:
         (expected,) = seeing.file(films[number])
         some = jpegs(films[number])
-        limits = {"pictures": 1e6, "live": 0.0, "album": len(some)}
+        limits: dict[str, Any] = {"pictures": 1e6, "live": 0.0, "album": len(some)}
         with page(predictor, other=seeing, **limits) as (client, house), visit(client) as socket:
             assert house.sees
             assert not house.sees_speakers
