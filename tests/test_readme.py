@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 
 from ravdess.corpora import catalogue
-from ravdess.frames import frame_set
-from ravdess.pipeline.groups import work_through
-from ravdess.pipeline.shards import FramesTodo
 from storage import Store
+from tests.pipeline.in_process import make_frames
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -33,11 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, made_store: Path, made_clip
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(made_store, folder / "store")
     shutil.copy(made_clips[0], folder / "clip.wav")
-    logmel, store = frame_set("logmel"), Store(folder / "store")
-    with FramesTodo(catalogue("sample:actors=2,takes=8"), store, [logmel]) as frames:
-        shards = {"logmel": store.shards("frames/logmel")}
-        for group in frames.groups("sound"):
-            frames.commit(list(work_through(group, sets=[logmel], shards=shards, time_limit=60)))
+    make_frames(catalogue("sample:actors=2,takes=8"), Store(folder / "store"), "logmel")
     return folder
 
 

@@ -16,15 +16,13 @@ from ravdess.families import FAMILIES, Family
 from ravdess.families.common import read_about, write_about
 from ravdess.families.space import Choice, Params
 from ravdess.features import feature_set
-from ravdess.frames import frame_set
-from ravdess.pipeline.groups import work_through
 from ravdess.pipeline.outcomes import Outcome, outcomes_table
-from ravdess.pipeline.shards import FramesTodo
 from ravdess.pipeline.todo import Todo
 from ravdess.search import search
 from ravdess.search.fusion import fuse
 from ravdess.search.run import InProcess
 from storage import Store
+from tests.pipeline.in_process import make_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,11 +93,7 @@ def filled(home: Path, folder: Path) -> Store:
     with Todo(found, store, sounds) as todo:
         sources = todo.clips["source"].to_pylist()
         todo.commit([outcomes_table(sounds, [Outcome(at, *extract(one, sounds)) for at, one in enumerate(sources)])])
-    sights = [frame_set("face_48")]
-    with FramesTodo(found, store, sights, modality="picture") as frames:
-        shards = {"face_48": store.shards(frames.tables["face_48"].name)}
-        for group in frames.groups("picture"):
-            frames.commit(list(work_through(group, sets=sights, shards=shards, time_limit=60)))
+    make_frames(found, store, "face_48")
     asked: dict[str, Any] = {"protocol": "loao", "samples": 1, "grid": 0, "runner": in_process}
     search(store.features("mfcc_stats"), store, families=["svm"], run="ear", **asked)
     index = store.table("frames/face_48")

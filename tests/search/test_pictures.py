@@ -18,16 +18,15 @@ from ravdess.families import FAMILIES, Family, cnn, separable_cnn, temporal, tra
 from ravdess.families.space import Params
 from ravdess.families.training import Course
 from ravdess.families.views import refuse_sound
-from ravdess.frames import frame_set
 from ravdess.networks import base as bases
 from ravdess.networks.separable_cnn import SMALLEST
-from ravdess.pipeline.groups import work_through
-from ravdess.pipeline.shards import FramesTodo, featurize_frames
+from ravdess.pipeline.shards import featurize_frames
 from ravdess.predict import Decoder, Limits, Predictor
 from ravdess.search import Result, search
 from ravdess.search.run import InProcess
 from ravdess.search.shelf import load_model
 from storage import Store
+from tests.pipeline.in_process import make_frames
 
 KNOWN = ["happy", "sad", "surprised"]
 JUDGES = ["05", "06", "07", "08"]
@@ -97,11 +96,8 @@ def lend(store: Store) -> None:
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """`face_48` of a few made films, and an untrained face base."""
-    store, sets = Store(tmp_path_factory.mktemp("pictures")), [frame_set("face_48")]
-    with FramesTodo(catalogue(FILMS), store, sets, modality="picture") as frames:
-        shards = {"face_48": store.shards(frames.tables["face_48"].name)}
-        for group in frames.groups("picture"):
-            frames.commit(list(work_through(group, sets=sets, shards=shards, time_limit=60)))
+    store = Store(tmp_path_factory.mktemp("pictures"))
+    make_frames(catalogue(FILMS), store, "face_48")
     lend(store)
     return store
 

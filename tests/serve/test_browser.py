@@ -105,6 +105,20 @@ def browsing(playwright: Any, address: str, voice: Path, face: Path, tmp_path: P
     chromium.close()
 
 
+@contextmanager
+def attended(playwright: Any, voice: Path, face: Path, tmp_path: Path) -> Iterator[tuple[Browser, Any]]:
+    """The page of the model in `tmp_path`, with `voice` and `face` before it: it shows the face, and listens."""
+    with (
+        running(JOB, "--model", tmp_path / "model", "--port", "0") as (address, _),
+        browsing(playwright, address, voice, face, tmp_path) as browser,
+        browser.open() as page,
+    ):
+        page.click("#camera")
+        page.wait_for_selector("#boxes .box:not([hidden])")
+        page.click("#microphone")
+        yield browser, page
+
+
 def surest(predictor: Predictor, paths: list[Path]) -> tuple[Path, Any]:
     """The clip of which the model is surest, and what it says of it."""
     answers = [(path, predictor.file(path)[0]) for path in paths]
@@ -413,14 +427,7 @@ def test_a_fusion_judges_an_utterance_by_voice_and_face(  # noqa: PLR0917
     FusedBundle(members, combiners, "late").save(tmp_path / "model")
     voice, _ = surest(predictor, [path for path in made_clips[:48] if path.stem[6:8] == "03"])
     face = as_camera(films[1], tmp_path / "face.mjpeg")
-    with (
-        running(JOB, "--model", tmp_path / "model", "--port", "0") as (address, _),
-        browsing(playwright, address, voice, face, tmp_path) as browser,
-        browser.open() as page,
-    ):
-        page.click("#camera")
-        page.wait_for_selector("#boxes .box:not([hidden])")
-        page.click("#microphone")
+    with attended(playwright, voice, face, tmp_path) as (browser, page):
         assert heard(page, 2) == "happy"
         # In one go: what the camera shows meanwhile would take the answer's place.
         kind, word = page.evaluate(
@@ -445,14 +452,7 @@ def test_it_hears_and_sees_a_real_person(playwright: Any, real_data: Path, tmp_p
     voice.write_bytes(sample.wav((y * 32_768).astype("<i2").tobytes(), sr))
     film = sorted((real_data / "ravdess" / "video").glob("*/01-*.mp4"))[0]
     face = as_camera(film.read_bytes(), tmp_path / "face.mjpeg")
-    with (
-        running(JOB, "--model", tmp_path / "model", "--port", "0") as (address, _),
-        browsing(playwright, address, voice, face, tmp_path) as browser,
-        browser.open() as page,
-    ):
-        page.click("#camera")
-        page.wait_for_selector("#boxes .box:not([hidden])")
-        page.click("#microphone")
+    with attended(playwright, voice, face, tmp_path) as (_, page):
         assert heard(page, 2) == answer.emotion
         page.set_input_files("#file", path)
         page.wait_for_selector("html[data-file]")
