@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 SOUND: Final = 0
 PICTURE: Final = 1
 """First byte of a message of bytes."""
+_APART: Final = 0.5
+"""Seconds by which a picture may arrive earlier or later than the sound of its moment."""
 _UNSENT: Final = 64
 """Messages that may wait for a slow reader; then columns are left out, and at twice as many it is let go."""
 
@@ -309,8 +311,8 @@ class Visitor:
         self._album.clear()
 
     def _seen(self, start: float, stop: float) -> list[bytes]:
-        """Camera pictures of that time, in seconds since the microphone was on."""
-        return [jpeg for at, jpeg in self._album if start <= at - self._began <= stop]
+        """Camera pictures of about that time, in seconds since the microphone was on."""
+        return [jpeg for at, jpeg in self._album if start - _APART <= at - self._began <= stop + _APART]
 
     def _lately(self) -> list[bytes]:
         """Camera pictures of the last seconds."""
