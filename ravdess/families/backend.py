@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 
@@ -31,6 +32,30 @@ def tensorflow(threads: int, *, onednn: bool = True) -> tuple[Any, Any]:
         except RuntimeError:  # TensorFlow has begun: its pools keep the size of the first use
             pass
     return tf, keras
+
+
+@contextmanager
+def precision(keras: Any, name: str) -> Iterator[None]:
+    """For a while, layers are made that compute in float32, or in bfloat16 with weights of float32."""
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if name == "bfloat16" else name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(usual)
+
+
+def quick_bfloat16() -> bool:
+    """Whether this machine computes in bfloat16 faster than in float32: an instruction or a GPU is made for it."""
+    import tensorflow as tf
+
+    if gpus := tf.config.list_physical_devices("GPU"):
+        return bool(tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0))
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return False
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
 
 
 @contextmanager

@@ -36,6 +36,8 @@ class Recipe:
         Share of all steps, the first ones, that see views of 34 pixels: they cost two fifths.
     muon : bool
         Whether the trunk's kernels follow Muon rather than AdamW.
+    precision : {"float32", "bfloat16"}
+        What layers compute in. Weights, their steps and the trained network are float32 either way.
     """
 
     epochs: int
@@ -48,6 +50,7 @@ class Recipe:
     memory: float = 0.998
     small: float = 0.7
     muon: bool = True
+    precision: str = "float32"
 
 
 class Optimiser:

@@ -119,10 +119,14 @@ def train(
         raise BadParameter(f"{len(images)} training pictures do not fill a batch of {recipe.batch}; make it smaller")
     total = per_epoch * recipe.epochs
     with tf.device("CPU:0") if not tf.config.list_physical_devices("GPU") else tf.device("GPU:0"):
-        model = bases.build(keras, bases.SHAPE, classes, params, seed, network=network)
-        settle(keras, model, images, np.random.default_rng([seed, 0]))
+        result = bases.build(keras, bases.SHAPE, classes, params, seed, network=network)
+        settle(keras, result, images, np.random.default_rng([seed, 0]))
+        with backend.precision(keras, recipe.precision):
+            model = bases.build(keras, bases.SHAPE, classes, params, seed, network=network)
+            views = bases.on_small_views(keras, model, SMALL)
+        model.set_weights(result.get_weights())
         optimiser = Optimiser(tf, model, recipe, total)
-        full, small = optimiser.step(model), optimiser.step(bases.on_small_views(keras, model, SMALL))
+        full, small = optimiser.step(model), optimiser.step(views)
         kept = _Kept(folder, optimiser, model)
         done, curve, spent, sums = kept.take_up()
         progress(Step(done, total, _note(curve)))
@@ -156,7 +160,8 @@ def train(
             progress(Step(done, total, _note(curve)))
         for variable, value in zip(optimiser.judged, kept.best, strict=True):
             variable.assign(value)
-    return model, curve
+        result.set_weights(model.get_weights())
+    return result, curve
 
 
 def probabilities(model: Any, images: Images, *, mirrored: bool = False) -> NDArray[np.float64]:

@@ -60,7 +60,9 @@ class Killed(Exception):
     pass
 
 
-def fit(folder: Memory, *, until: int | None = None, network: str = "plain") -> tuple[Any, train.Curve]:
+def fit(
+    folder: Memory, *, until: int | None = None, network: str = "plain", precision: str = "float32"
+) -> tuple[Any, train.Curve]:
     def look(step: train.Step) -> None:
         if step.done == until:
             raise Killed
@@ -77,7 +79,7 @@ def fit(folder: Memory, *, until: int | None = None, network: str = "plain") -> 
         network=network,
         classes=7,
         params={"dropout": 0.5},
-        recipe=Recipe(epochs=3, batch=14, small=0.5),
+        recipe=Recipe(epochs=3, batch=14, small=0.5, precision=precision),
         augmentation=Augmentation(hidden=0.2),
         seed=4,
         folder=folder,
@@ -100,6 +102,16 @@ def test_a_killed_training_takes_the_steps_that_it_would_have_taken() -> None:
         np.testing.assert_array_equal(one, other)
     with pytest.raises(RunMismatch, match="base_plain"):
         fit(folder, network="strong")
+
+
+@pytest.mark.parametrize("network", ["plain", "strong"])
+def test_layers_may_compute_in_bfloat16_but_what_comes_of_it_is_a_network_of_float32(network: str) -> None:
+    model, curve = fit(Memory(), network=network, precision="bfloat16")
+    _, exact = fit(Memory(), network=network)
+    assert curve.loss != exact.loss
+    np.testing.assert_allclose(curve.loss, exact.loss, rtol=0.2)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
 
 
 def test_more_pictures_in_a_batch_than_there_are_is_refused() -> None:
