@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +18,21 @@ from hypothesis import settings
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
+# A Ray of this process's own, which tests that run at the same time do not find. Its sockets need a short path.
+_RAY_HOME = tempfile.mkdtemp(prefix="rv", dir="/tmp")
+os.environ["RAY_TMPDIR"] = _RAY_HOME
+atexit.register(shutil.rmtree, _RAY_HOME, ignore_errors=True)
+
 # A busy machine is no failure.
 settings.register_profile("ravdess", deadline=None)
 settings.load_profile("ravdess")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``--dist loadgroup``: a file's tests share a process, and all that start Ray come one after another."""
+    for item in items:
+        starts_ray = any(item.get_closest_marker(name) for name in ("ray", "cluster"))
+        item.add_marker(pytest.mark.xdist_group("ray" if starts_ray else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")

@@ -141,7 +141,8 @@ def test_a_speaker_is_enrolled_by_clips_beside_the_ones_asked_about(tmp_path: Pa
     bundle = Bundle.load(tmp_path)
     mine = X[owner == "ravdess/01"]
     p = bundle.predict_proba(mine, enrolment=bundle.enrol(mine))
-    assert np.array_equal(p, bundle.predict_proba(X, owner)[owner == "ravdess/01"])
+    among_others = bundle.predict_proba(X, owner)[owner == "ravdess/01"]
+    np.testing.assert_allclose(p, among_others, rtol=1e-9)  # a product of more rows may be summed in another order
     who = bundle.enrol(pd.DataFrame(mine, columns=list(COLUMNS)))
     assert np.array_equal(p[:1], bundle.predict_proba(mine[:1], enrolment=who))
     unknown = bundle.predict_proba(mine[:1], enrolment=bundle.enrol(mine[:0]))
