@@ -171,7 +171,7 @@ def _heard(source: str, emotion: str) -> list[Raw]:
     peaks = [(float(part.min()), float(part.max())) for part in np.array_split(y, COLUMNS) if len(part)]
     loudest = max(1e-9, *(max(-low, high) for low, high in peaks))
     drawn = figures.wave([(low / loudest, high / loudest) for low, high in peaks], len(y) / SAMPLE_RATE)
-    mel = np.concatenate([mel_filters() @ power for _, power in power_blocks(y)], axis=1)
+    mel = np.concatenate([mel_filters().of(power) for _, power in power_blocks(y)], axis=1)
     level = 10 * np.log10(np.maximum(mel, 1e-10))
     shades = np.clip((level - level.max() + 80) / 80 * 255, 0, 255).astype(np.uint8)
     return [drawn.html(f"waveform, {emotion}"), image(shades[::-1], f"log-mel spectrum, {emotion}", shades=True)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ravdess.errors import BadClip
 from ravdess.serve.endpoint import Endpointer, Turn
-from ravdess.sound import spoken, timbre
+from ravdess.sound import spoken, timbre, transform
 from ravdess.sound.frames import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -201,12 +201,9 @@ class Hearing:
 def drawn(y: Floats) -> bytes:
     """Columns of `y` [shape=((n + 1) * DRAWN,)], the first hop being what came before: n times `COLUMN` bytes."""
     from numpy.lib.stride_tricks import sliding_window_view
-    from scipy.fft import rfft
 
     frames = sliding_window_view(y, spoken.FRAME)[::DRAWN] * _window()
-    spectra = rfft(frames, axis=1)
-    power = (spectra.real**2 + spectra.imag**2).astype(np.float32)
-    mel = 10 * np.log10(timbre.mel_filters().of(power.T) + np.float32(1e-12))
+    mel = transform.decibels(timbre.mel_filters().of(transform.power(frames).T) + np.float32(1e-12))
     low, high = RANGE
     columns = np.empty((len(frames), COLUMN), np.uint8)
     columns[:, 2:] = np.clip((mel.T - low) * (255 / (high - low)), 0, 255)

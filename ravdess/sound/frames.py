@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ravdess.sound import transform
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -61,18 +63,12 @@ def power_blocks(y: Floats) -> Iterator[tuple[slice, Floats]]:
     power : np.ndarray [shape=(1025, at.stop - at.start), dtype=float32]
         ``|X|²`` of the Hann-windowed frames, at ``k * 22050 / 2048`` Hz.
     """
-    from scipy.fft import rfft
-
     frames = sliding_window_view(_padded(y), FRAME)[::HOP]
     windowed = np.empty((_BLOCK, FRAME), np.float32)
     for first in range(0, len(frames), _BLOCK):
         block = frames[first : first + _BLOCK]
         np.multiply(block, hann(), out=windowed[: len(block)])
-        # Transposed, not copied: the transform takes several frames at a time, and leaves time as the last axis.
-        spectrum = rfft(windowed[: len(block)].T, axis=0)
-        parts = spectrum.view(np.float32)
-        parts *= parts
-        yield slice(first, first + len(block)), parts[:, 0::2] + parts[:, 1::2]
+        yield slice(first, first + len(block)), transform.power(windowed[: len(block)]).T
 
 
 def rms(y: Floats) -> Floats:

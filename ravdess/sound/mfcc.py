@@ -6,18 +6,19 @@ The numbers are those of librosa's own functions at default settings, on `libros
     librosa.feature.delta(m), librosa.feature.delta(m, order=2), librosa.feature.rms(y=y)
 
 They are made without librosa, whose import costs every worker seconds, and for a fraction of its time: a mel filter
-is mostly zeros, so the bank is a sparse matrix, and a delta is nine fixed weights.
+is mostly zeros, so neighbours are made from the few bins that they weigh, and a delta is nine fixed weights.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ravdess.features import FEATURE_SETS, FeatureSet
-from ravdess.sound import frames
+from ravdess.sound import frames, transform
+from ravdess.sound.products import Banded, banded, product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,15 +61,12 @@ def mfcc(y: Floats) -> Floats:
     -----
     Davis and Mermelstein (1980), doi 10.1109/TASSP.1980.1163420, as librosa.feature.mfcc has it.
     """
-    from scipy.fft import dct
-
     bands = np.empty((MELS, frames.count(y)), np.float32)
     for at, power in frames.power_blocks(y):
-        bands[:, at] = mel_filters() @ power
-    decibels = np.float32(10) * np.log10(np.maximum(bands, np.float32(AMIN), out=bands))
+        bands[:, at] = mel_filters().of(power)
+    decibels = transform.decibels(np.maximum(bands, np.float32(AMIN), out=bands))
     np.maximum(decibels, decibels.max() - np.float32(TOP_DB), out=decibels)
-    coefficients: Floats = dct(decibels, axis=0, norm="ortho")[:COEFFICIENTS]
-    return coefficients
+    return product(transform.dct_rows(COEFFICIENTS, MELS), decibels)
 
 
 def deltas(tracks: Floats) -> Floats:
@@ -101,8 +99,13 @@ def deltas(tracks: Floats) -> Floats:
 
 
 @cache
-def mel_filters() -> Any:
-    """The mel filter bank: a SciPy CSR array [shape=(128, 1025), dtype=float32], 2018 of its numbers not zero.
+def mel_filters() -> Banded:
+    """The `triangles`, ready for use."""
+    return banded(triangles())
+
+
+def triangles() -> NDArray[np.float64]:
+    """The mel filter bank [shape=(128, 1025)], 2018 of its numbers not zero.
 
     Triangles between 130 points evenly spaced in mel from 0 to 11,025 Hz, each of unit area over frequency;
     equal to ``librosa.filters.mel(sr=22050, n_fft=2048)``.
@@ -112,16 +115,15 @@ def mel_filters() -> Any:
     Slaney (1998), Auditory Toolbox, Interval Research technical report 1998-010: linear below 1 kHz
     (3 mel in 200 Hz), logarithmic above (27 mel a factor of 6.4).
     """
-    from scipy.sparse import csr_array
-
     straight, step = 1000.0, np.log(6.4) / 27
     top = 3 * straight / 200 + np.log(frames.SAMPLE_RATE / 2 / straight) / step
     mels = np.linspace(0, top, MELS + 2)
     points = np.where(mels < 15, mels * 200 / 3, straight * np.exp(step * (mels - 15)))
     bins = np.linspace(0, frames.SAMPLE_RATE / 2, frames.BINS)
     low, centre, high = (points[i : MELS + i, np.newaxis] for i in range(3))
-    triangles = np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
-    return csr_array((triangles * 2 / (high - low)).astype(np.float32))
+    heights = np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
+    areas: NDArray[np.float64] = heights * 2 / (high - low)
+    return areas
 
 
 def _stats(y: Floats) -> Floats:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ravdess.sound import pitch, shape
+from ravdess.sound import pitch, shape, transform
 from ravdess.sound.frames import SAMPLE_RATE
 from ravdess.sound.spoken import FRAME
 
@@ -86,11 +86,9 @@ def harmonics_to_noise(repeats: Floats, hertz: Floats) -> Floats:
 
 def cepstral_peak_prominence(decibels: Floats) -> Floats:
     """How far the cepstrum's peak stands above the line fitted to it, among the periods of a voice [shape=(t,)]."""
-    from scipy.fft import dct
-
     low, high = (int(SAMPLE_RATE / hertz) for hertz in CEPSTRUM[::-1])
     # The inverse transform of a spectrum of real numbers.
-    cepstrum = np.abs(dct(decibels.T, type=1, axis=1)[:, low : high + 1])
+    cepstrum = np.abs(transform.cosines(decibels.T, low, high))
     away, line = _line(high + 1 - low)
     mean, slope = (cepstrum @ line).T
     at = cepstrum.argmax(axis=1)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ravdess.sound import transform
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -93,13 +95,12 @@ def modulation(tracks: Floats, rate: float) -> Floats:
         32 Hz; the mean frequency of that power in Hz; the track's standard deviation in dB. A track that never
         changes has shares of `LEAST`, and 0 twice.
     """
-    from scipy.fft import rfft
-
     count, size = tracks.shape
     moving = tracks - np.add.reduce(tracks, axis=1, keepdims=True) / np.float32(size)
     points, bins, starts, hertz = _bins(size, rate)
-    spectrum = rfft(moving * _hann(size), n=points, axis=1)[:, bins]
-    power = spectrum.real**2 + spectrum.imag**2
+    longer = np.zeros((count, points), np.float32)
+    np.multiply(moving, _hann(size), out=longer[:, :size])
+    power = transform.power(longer, bins.stop)[:, bins]
     bands = np.add.reduceat(power, starts, axis=1)
     total = bands.sum(axis=1) + 1e-9 * size
     said = np.empty((count, len(EDGES) + 1), np.float32)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ravdess.sound import transform
 from ravdess.sound.frames import SAMPLE_RATE
 from ravdess.sound.products import product
 from ravdess.sound.spoken import FRAME
@@ -83,7 +84,7 @@ def shape(power: Floats, decibels: Floats, before: Floats) -> Floats:
     sums = product(magnitude, _of_magnitude()).T
     total = sums[-1]
     centroid, square = sums[-3:-1] / total
-    energy = in_decibels(_sums() @ product(power.T, _bands()).T)
+    energy = transform.decibels(_sums() @ product(power.T, _bands()).T)
     linear = product(decibels.T, _of_decibels()).T
     low, high = peak(power, 50, 2000), peak(power, 2000, 5000)
     said = np.empty((len(TRACKS), len(magnitude)), np.float32)
@@ -93,7 +94,7 @@ def shape(power: Floats, decibels: Floats, before: Floats) -> Floats:
     said[6:9] = linear[: len(SLOPES)]
     np.subtract(linear[len(SLOPES) :], energy[: len(FLATS)], out=said[9:15])
     np.subtract(energy[len(FLATS) :: 2], energy[len(FLATS) + 1 :: 2], out=said[15:18])
-    said[18] = in_decibels(low / high)
+    said[18] = transform.decibels(low / high)
     said[19] = _flux(magnitude, total, np.sqrt(before[:, 0]))
     return said
 
@@ -120,13 +121,6 @@ def _flux(magnitude: Floats, total: Floats, before: Floats) -> Floats:
     change = magnitude[1:] - magnitude[:-1]
     np.einsum("tk->t", np.abs(change, out=change), out=flux[1:])
     return flux
-
-
-def in_decibels(power: Floats) -> Floats:
-    """``10 log10 power``, by the logarithm that NumPy takes of many numbers at a time."""
-    decibels: Floats = np.log(power)
-    decibels *= np.float32(10 / np.log(10))
-    return decibels
 
 
 def semitones(hertz: Floats) -> Floats:

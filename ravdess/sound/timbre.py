@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ravdess.sound import functionals, shape
+from ravdess.sound import functionals, shape, transform
 from ravdess.sound.frames import SAMPLE_RATE
 from ravdess.sound.products import Banded, banded, product
 
@@ -89,7 +89,7 @@ def timbre(mel: Floats, rate: float) -> Floats:
         Of the bands and the cepstrum, statistics; of the cepstrum also the means of its thirds, and statistics of its
         change (whose mean sets the end against the beginning) and of the change of that.
     """
-    cepstra = product(_cosines(), mel)
+    cepstra = product(transform.dct_rows(CEPSTRA, MELS), mel)
     moves = functionals.change(cepstra, rate)
     return np.concatenate(
         [
@@ -99,15 +99,6 @@ def timbre(mel: Floats, rate: float) -> Floats:
             functionals.describe(functionals.change(moves, rate), MOVES),
         ]
     )
-
-
-@cache
-def _cosines() -> Floats:
-    """The orthonormal DCT-II's first rows [shape=(20, 40)]."""
-    from scipy.fft import dct
-
-    rows: Floats = dct(np.eye(MELS), axis=0, norm="ortho")[:CEPSTRA].astype(np.float32)
-    return rows
 
 
 @cache

@@ -17,7 +17,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ravdess.features import FEATURE_SETS, FeatureSet
-from ravdess.sound import frames, functionals, loudness, melody, pitch, quality, rhythm, shape, spoken, timbre
+from ravdess.sound import (
+    frames,
+    functionals,
+    loudness,
+    melody,
+    pitch,
+    quality,
+    rhythm,
+    shape,
+    spoken,
+    timbre,
+    transform,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,8 +104,6 @@ def _stats(y: Floats) -> Floats:
 
 def _pitch(speech: spoken.Speech) -> tuple[Floats, Floats]:
     """Hertz of every second frame, 0 where no voice is, and the periodicity of the voiced ones."""
-    from scipy.fft import rfft
-
     rms = (10 ** (speech.level[::_STEP] / 20)).astype(np.float32)
     heard = np.flatnonzero(pitch.heard(rms))
     windows = speech.windows(frames.FRAME, step=_STEP)
@@ -101,8 +111,7 @@ def _pitch(speech: spoken.Speech) -> tuple[Floats, Floats]:
     for start in range(0, len(heard), _BLOCK):
         block = windows[heard[start : start + _BLOCK]]
         block *= frames.hann()
-        spectrum = rfft(block, axis=1)[:, : pitch.BAND.stop].T
-        repeats.append(pitch.periodicity(spectrum.real**2 + spectrum.imag**2))
+        repeats.append(pitch.periodicity(transform.power(block, pitch.BAND.stop).T))
     together = np.concatenate(repeats, axis=1) if len(repeats) > 1 else repeats[0]
     found = pitch.track(together)
     hertz = np.zeros(len(windows), np.float32)
@@ -119,8 +128,8 @@ def _tracks(speech: spoken.Speech, hertz: Floats, repeats: Floats) -> tuple[Floa
     told = 0
     for start, before, power in spectra(speech):
         here = slice(start, start + power.shape[1])
-        decibels = shape.in_decibels(power)
-        mel[:, here] = shape.in_decibels(timbre.mel_filters().of(power))
+        decibels = transform.decibels(power)
+        mel[:, here] = transform.decibels(timbre.mel_filters().of(power))
         shapes[:-1, here] = shape.shape(power, decibels, before)
         pitched = hertz[start // _STEP : (start + _BLOCK) // _STEP]
         at = np.flatnonzero(pitched)
@@ -139,16 +148,11 @@ def spectra(speech: spoken.Speech) -> Iterator[tuple[int, Floats, Floats]]:
     Bins sum to the mean power of the windowed frame, and none is less than `FLOOR` dB below that of the loudest one.
     Before the first frame of all comes itself.
     """
-    from scipy.fft import rfft
-
     windows = speech.windows(spoken.FRAME)
     floor = np.float32(10 ** ((float(speech.level.max()) - FLOOR) / 10))
     before: Floats | None = None
     for start in range(0, len(windows), _BLOCK):
-        block = windows[start : start + _BLOCK] * _window()
-        spectrum = rfft(block, axis=1)
-        power = np.square(spectrum.real)
-        power += np.square(spectrum.imag)
+        power = transform.power(windows[start : start + _BLOCK] * _window())
         power[:, : int(np.searchsorted(shape.frequencies(), timbre.LOWEST))] = 0
         power += floor
         power = power.T

@@ -113,7 +113,7 @@ class Smile:
         self._child.communicate()
 
 
-def cpu(function: Callable[[Path], Floats], paths: list[Path]) -> float:
+def cpu(function: Callable[[Path], object], paths: list[Path]) -> float:
     start = time.process_time()
     for path in paths:
         function(path)
@@ -155,9 +155,15 @@ def measure(paths: list[Path], rounds: int, what: str) -> None:
 
 
 def measure_voice(paths: list[Path], rounds: int, what: str, python: str) -> None:
-    """`voice_stats` beside reading and resampling, and beside openSMILE."""
+    """`voice_stats` beside reading and resampling, ours and librosa's, and beside openSMILE."""
+    import librosa
+
     smile = Smile(python, paths)
-    sides = {"reading and resampling": floor, "`voice_stats`, reading included": voice_stats}
+    sides: dict[str, Callable[[Path], object]] = {
+        "reading and resampling": floor,
+        "`librosa.load`, which does the same": librosa.load,
+        "`voice_stats`, reading included": voice_stats,
+    }
     taken: dict[str, list[float]] = {name: [] for name in sides}
     named = f"openSMILE {smile.version}, eGeMAPSv02, `process_file`"
     if smile.version:

@@ -141,4 +141,4 @@ def test_the_first_answer_needs_no_ray_no_tensorflow_and_no_scikit_learn(
     assert json.loads(ran.stdout)["predictions"]
     loaded = set(ran.stderr.splitlines()[-1].strip("[]").replace("'", "").split(", "))
     assert "ravdess.predict" in loaded
-    assert not loaded & {"ray", "tensorflow", "keras", "sklearn", "skops", "pandas", "matplotlib", "librosa", "cv2"}
+    assert not loaded & {"ray", "tensorflow", "keras", "sklearn", "skops", "pandas", "matplotlib", "librosa", "scipy"}
