@@ -1,7 +1,8 @@
 """The training stream of frames: beside raw gathering from memory maps, beside opening mp4 files, and beyond memory.
 
-    python tests/benchmarks/stream.py                 on made frames and a made clip; about two minutes
+    python tests/benchmarks/stream.py                 on made frames and a made clip; about five minutes
     python tests/benchmarks/stream.py --source DIR    opens the first .mp4 under DIR
+    python tests/benchmarks/stream.py --beyond 40     a set of 40 GB on the disk, too: give it more than the memory
 
 Raw gathering is the quickest of the plain ways that were tried: one thread copies the same number of shuffled frames,
 one by one, from `np.load` maps of the same shards into a fresh array a batch. The stream is taken as `fit` takes it,
@@ -18,7 +19,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from ravdess.batches import steps, stream
 from storage import Store, Takes
 
 ACTORS, FRAMES = 24, 20
+EACH, FRAME = 3_600, 256 * 256
+"""Frames of a shard, and bytes of a frame, of the sets that exceed the memory."""
 EPOCHS = 5
 TAKES = {48: 100, 96: 50, 256: 10}
 """Takes an actor, by the side of a frame; as in the corpus, an actor is a shard."""
@@ -115,22 +118,29 @@ def opening(clip: Path, batches: int = 4) -> float:
     return frames / (time.perf_counter() - began)
 
 
-def huge(folder: Path, size: float = 100e9, batches: int = 250) -> tuple[float, float, float]:
-    """GB of a set in sparse files, GB read of it, and peak GB of memory while it streams."""
-    each, frame = 3_600, 256 * 256
+def large_set(folder: Path, size: float, content: bytes | None) -> Takes:
+    """Frames of 256x256 in as many shards as make up so many bytes; of sparse files where there is no content."""
     store, head = Store(folder), folder / "frames/bench/_shards"
     head.mkdir(parents=True)
     rows = []
-    for number in range(round(size / (each * frame))):
+    for number in range(round(size / (EACH * FRAME))):
         name = f"01-{number:016x}.npy"
         with (head / name).open("wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (each, 256, 256, 1)}
+            header = {"descr": "|u1", "fortran_order": False, "shape": (EACH, 256, 256, 1)}
             np.lib.format.write_array_header_1_0(file, header)
-            file.truncate(file.tell() + each * frame)
-        rows.append({"take": f"{number:05d}", "shard": name, "first": 0, "count": each, "crc32": 0})
+            if content is None:
+                file.truncate(file.tell() + EACH * FRAME)
+            else:
+                file.write(content)
+        rows.append({"take": f"{number:05d}", "shard": name, "first": 0, "count": EACH, "crc32": 0})
     with store.table("frames/bench").open(INDEX, key=["take"], fingerprint="") as writer:
         writer.append(pa.Table.from_pylist(rows, INDEX))
-    takes = store.frames("bench").only([str(row["take"]) for row in rows])
+    return store.frames("bench").only([str(row["take"]) for row in rows])
+
+
+def huge(folder: Path, size: float = 100e9) -> tuple[float, float]:
+    """GB of a set in sparse files that was streamed to its end, and peak GB of memory meanwhile."""
+    takes = large_set(folder, size, None)
     peak, stop = [0.0], threading.Event()
 
     def watch() -> None:
@@ -141,12 +151,43 @@ def huge(folder: Path, size: float = 100e9, batches: int = 250) -> tuple[float, 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        for _ in stream(takes, np.zeros(len(takes), np.int64), batch=256).take(batches):
-            pass
+        read = sum(len(frames) for frames, _ in stream(takes, np.zeros(len(takes), np.int64), batch=256))
     finally:
         stop.set()
         watcher.join()
-    return len(rows) * each * frame / 1e9, batches * 256 * frame / 1e9, peak[0]
+    return read * FRAME / 1e9, peak[0]
+
+
+def beyond(folder: Path, size: float, seconds: float = 20, rounds: int = 3) -> tuple[list[float], list[float]]:
+    """Frames a second from a disk, by plain gathering and by the stream, in turns; the set exceeds the memory."""
+    takes = large_set(folder, size, np.random.default_rng(0).bytes(EACH * FRAME))
+    paths = sorted((folder / "frames/bench/_shards").iterdir())
+
+    def plain(number: int) -> Iterator[int]:
+        maps = [np.asarray(np.load(path, mmap_mode="r")) for path in paths]
+        for places in np.random.default_rng(number).integers(0, EACH * len(maps), (1 << 18, 64)):
+            frames = np.empty((64, 256, 256, 1), np.uint8)
+            for place, (shard, row) in enumerate(zip((places // EACH).tolist(), (places % EACH).tolist(), strict=True)):
+                frames[place] = maps[shard][row]
+            yield len(frames)
+
+    def ours(number: int) -> Iterator[int]:
+        return (len(frames) for frames in stream(takes[:], batch=64, seed=number))
+
+    speeds: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds):
+        for side, taken in zip((plain, ours), speeds, strict=True):
+            for path in paths:  # whose maps are gone with the side that had them: what is mapped cannot be forgotten
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            began, frames = time.perf_counter(), 0
+            for count in side(number):
+                frames += count
+                if (took := time.perf_counter() - began) > seconds:
+                    break
+            taken.append(frames / took)
+    return speeds
 
 
 def beside_raw(sides: list[int], batches: list[int], rounds: int, clip: Path) -> None:
@@ -186,6 +227,10 @@ def main() -> None:
     parser.add_argument("--sides", type=int, nargs="+", default=[48, 96, 256], choices=TAKES)
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--beyond", type=float, metavar="GB", help="also read a set that exceeds the memory from a disk"
+    )
+    parser.add_argument("--folder", type=Path, help="a folder of that disk (default: the system's for temporary files)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as top:
         if args.source:
@@ -200,10 +245,19 @@ def main() -> None:
             clip.write_bytes(film(Clip.parse("01-01-03-01-01-01-05"), height=720))
         beside_raw(args.sides, args.batches, args.rounds, clip)
     with tempfile.TemporaryDirectory() as top:
-        whole, read, peak = huge(Path(top))
+        read, peak = huge(Path(top))
     print(
-        f"\nOf a set of {whole:.0f} GB (sparse files) {read:.1f} GB were streamed in at most {peak:.2f} GB of memory."
+        f"\nA set of {read:.0f} GB (sparse files) was streamed to its end in at most {peak:.2f} GB of memory.",
+        flush=True,
     )
+    if args.beyond:
+        with tempfile.TemporaryDirectory(dir=args.folder) as top:
+            plain, ours = beyond(Path(top), args.beyond * 1e9)
+        ratios = [one / other for one, other in zip(ours, plain, strict=True)]
+        print(
+            f"\nFrom a set of {args.beyond:g} GB on the disk, {statistics.median(ours):,.0f} frames a second, ", end=""
+        )
+        print(f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) times plain gathering.")
 
 
 if __name__ == "__main__":
