@@ -29,6 +29,7 @@ EXAMPLES = """
   python jobs/tune.py --family svm --features voice_stats+openface     joined by take (early fusion)
   python jobs/tune.py --family fusion --members RUN,RUN/svm            weighs the answers of finished runs (late fusion)
   python jobs/tune.py --family svm --features voice_stats --teacher RUN    learns from another run's soft labels, too
+  python jobs/tune.py --family lda --features voice_stats --augment        and from slower and faster voices
   python jobs/tune.py --family mlp --protocol holdout --test-actors 21,22,23,24
   python jobs/tune.py --family xgboost --search optuna --asha
   python jobs/tune.py --family svm --protocol leaky_random  only to see what a leak is worth
@@ -99,6 +100,11 @@ def arguments() -> argparse.ArgumentParser:
         help="a finished run of the same folds, such as one on faces, whose soft labels are learnt from, too",
     )
     parser.add_argument(
+        "--augment",
+        action="store_true",
+        help="train on the same takes made otherwise, too, such as played faster (voice_stats_faster, …_slower)",
+    )
+    parser.add_argument(
         "--growth", action="store_true", help="of an enrolled search: the gain with 1, 2, 4 … enrolled clips a person"
     )
     parser.add_argument("--channel", choices=("speech", "song", "both"), default="speech", help="default: %(default)s")
@@ -159,6 +165,7 @@ def main(args: argparse.Namespace) -> int:
             asha=args.asha,
             normalise=args.normalise,
             teacher=args.teacher,
+            augment=args.augment,
             test_actors=args.test_actors.split(",") if args.test_actors else None,
             channel=args.channel,
             corpus=args.corpus,

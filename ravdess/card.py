@@ -95,6 +95,8 @@ def _data(bundle: Bundle) -> Iterator[str]:
     yield f"- trained on {len(people)} actors: {_people(people)}"
     if left_out := facts.get("left_out"):
         yield f"- never saw: {_people(left_out)}"
+    if others := facts.get("augment"):
+        yield f"- trained on the same takes made otherwise, too, by which nobody was judged: {', '.join(others)}"
     if facts.get("made"):
         yield "- these voices are drawn by a program: the model knows nothing of real people"
     if bundle.enrolled:

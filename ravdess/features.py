@@ -42,6 +42,8 @@ class FeatureSet:
         The definition's publication or reference implementation.
     sources : mapping
         Where columns have sources of their own: column prefix or column name -> source.
+    augments : str
+        The set of which these are the columns, of the same clips made otherwise: rows to train on beside that set's.
     """
 
     name: str
@@ -52,6 +54,7 @@ class FeatureSet:
     units: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    augments: str = ""
 
     def extract(self, y: Floats, sr: int) -> Floats:
         """The set's numbers for one waveform.

@@ -10,7 +10,7 @@ from ravdess.report.read import Run
 
 SAID: Final = (
     "ravdess", "families", "features", "fingerprint", "rows", "protocol", "folds", "choosers",
-    "seed", "samples", "grid", "search", "asha", "normalise", "members",
+    "seed", "samples", "grid", "search", "asha", "normalise", "augment", "members",
 )  # fmt: skip
 """What of a request the command says; whatever else was asked is told beside it."""
 
@@ -36,6 +36,7 @@ def command(run: Run, store: str) -> str:
         words += ["--search", str(asked["search"])]
     words += ["--asha"] if asked.get("asha") else []
     words += ["--normalise", str(asked["normalise"])] if asked.get("normalise") else []
+    words += ["--augment"] if asked.get("augment") else []
     rows = asked["rows"]
     words += ["--channel", str(rows["channel"])] if rows["channel"] != "speech" else []
     words += ["--corpus", str(rows["corpus"])] if rows["corpus"] != "ravdess" else []

@@ -182,7 +182,8 @@ def _ours(runs: Sequence[Run], letters: dict[str, str]) -> list[Row]:
     for run in runs:
         for _, row in run.results.iterrows():
             people = tuple(row["actors"])
-            key = (row["features"], row["family"], row["protocol"], row["corpus"], row["channel"], people, row["seed"])
+            what = (row["features"], run.augmented, row["family"], row["protocol"])
+            key = (*what, row["corpus"], row["channel"], people, row["seed"])
             pairs.setdefault(key, ([], []))[bool(row["enrolled"])].append((run, row))
     return [
         _our_row(plain, enrolled, letters)
@@ -192,7 +193,7 @@ def _ours(runs: Sequence[Run], letters: dict[str, str]) -> list[Row]:
 
 
 def _our_row(plain: tuple[Run, Any] | None, enrolled: tuple[Run, Any] | None, letters: dict[str, str]) -> Row:
-    _, row = next(one for one in (plain, enrolled) if one)
+    run, row = next(one for one in (plain, enrolled) if one)
     told = ", ".join(f"{name} {number}" for name, number in sorted(json.loads(row["versions"]).items()))
     letter = letters.setdefault(told, "abcdefghijklmnopqrstuvwxyz"[len(letters) % 26])
     absent = sorted(set(ACTORS) - set(row["actors"])) if row["corpus"] == "ravdess" else []
@@ -206,7 +207,7 @@ def _our_row(plain: tuple[Run, Any] | None, enrolled: tuple[Run, Any] | None, le
     names = dict.fromkeys(one[0].name for one in (plain, enrolled) if one)
     return Row(
         modality_of(row["features"]),
-        f"{row['features']}, {row['family']}",
+        f"{row['features']}{', augmented' if run.augmented else ''}, {row['family']}",
         f"{row['protocol']}: {len(row['folds'])} fold{'s' * (len(row['folds']) > 1)}",
         str(len(row["actors"])),
         _metrics(plain[1] if plain else None),

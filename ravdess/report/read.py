@@ -80,6 +80,11 @@ class Run:
         return bool(self.summary.get("leaky", False))
 
     @property
+    def augmented(self) -> bool:
+        """Whether its models learnt from the same takes made otherwise, too."""
+        return bool(self.request.get("augment"))
+
+    @property
     def kind(self) -> str:
         """Among which of `KINDS` its numbers may stand."""
         if self.leaky:

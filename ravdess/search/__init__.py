@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ravdess.errors import BadTable, NoModel, SearchFailed, UnknownName
 from ravdess.search.asked import LEAKY, deal, make_request, run_name
+from ravdess.search.augmented import augmentations, augmented
 from ravdess.search.explore import Explorer
 from ravdess.search.ledger import Ledger, unfinished_like
 from ravdess.search.models import judge, keep_models
@@ -69,6 +70,7 @@ def search(
     takes: Callable[[list[str]], Takes] | None = None,
     notes: Sequence[str] = (),
     teacher: str | None = None,
+    augment: bool = False,
     threads: int = 1,
     cpus: int | None = None,
     progress: Callable[[Step], Any] | None = None,
@@ -116,6 +118,9 @@ def search(
     teacher : "<run>" or "<run>/<family>", optional
         A finished run of the same folds, whose soft labels are learnt from beside the hard ones; takes whose emotion
         is unknown ("") are learnt from by them alone.
+    augment : bool
+        Whether to train on the same takes made otherwise, too, such as played faster: on every table of the store that
+        `FeatureSet.augments` this one.
     takes : callable, optional
         Of a frame set: ``takes(names) -> ravdess.takes.Takes``, those takes in that order. Workers read the frames
         themselves; none pass through Ray.
@@ -176,6 +181,7 @@ def search(
     if normalise:
         asked["enrolment"] = "credibility"  # what `ravdess.enrolment` estimates speakers by
     zoo, asked = taught(zoo, asked, store=store, teacher=teacher)
+    data, asked = augmented(data, asked, augmentations(store, rows, features) if augment else {})
     request = make_request(zoo, rows, dealt, features=features, fingerprint=fingerprint, **asked)
     name = run_name(request, run)
     notes = [*notes, *dealt.notes, *unfinished_like(store, name, request)]
@@ -197,7 +203,10 @@ def search(
         grid=grid,
         seed=seed,
         progress=tell,
-        guess={name: seconds_a_fit(family, rows.frames, len(rows.y)) for name, family in zoo.items()},
+        guess={
+            name: seconds_a_fit(family, rows.frames, len(rows.y) * (1 + len(data.others)))
+            for name, family in zoo.items()
+        },
         workers=max(1, (cpus or len(os.sched_getaffinity(0))) // threads),
     )
     adaptive = asha or search != "random"
@@ -224,6 +233,7 @@ def search(
         "search": search + ("+asha" if asha else ""),
         "rows_digest": rows.digest,
         **({"teacher": teacher} if teacher else {}),
+        **({"augment": list(request["augment"])} if augment else {}),
         "versions": {**versions(), "ray": version("ray"), "pandas": version("pandas")},
     }
     recipe = Recipe(features, fingerprint, rows.columns, facts)
@@ -249,7 +259,10 @@ def search(
             runner=hands,
             ledger=ledger,
             recipe=recipe,
-            prefix=("made-" if rows.made else "") + ("taught-" if teacher else "") + ("enrolled-" if normalise else ""),
+            prefix=("made-" if rows.made else "")
+            + ("taught-" if teacher else "")
+            + ("augmented-" if augment else "")
+            + ("enrolled-" if normalise else ""),
         )
     return write_results(
         ledger,

@@ -99,6 +99,7 @@ def run_name(request: Mapping[str, Any], asked: str | None) -> str:
         zoo = "+".join(names) if len(names) <= 2 else f"{len(names)}-families"
         about = [request["protocol"], request["features"], zoo]
         about += ["taught"] if request.get("teacher") else []
+        about += ["augmented"] if request.get("augment") else []
         about += ["actor-normalised"] if request["normalise"] == "actor" else []
         about += [request["rows"]["corpus"]] if request["rows"]["corpus"] != "ravdess" else []
         about += [request["rows"]["channel"]] if request["rows"]["channel"] != "speech" else []

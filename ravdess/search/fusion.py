@@ -24,6 +24,7 @@ from ravdess.errors import BadTable, RunMismatch, UnknownName
 from ravdess.fused import FUSION, FusedBundle, availabilities, fits, sets_of
 from ravdess.joined import Table, parts_of, table_of
 from ravdess.search.asked import deal, run_name
+from ravdess.search.augmented import again
 from ravdess.search.explore import Effort, Explored
 from ravdess.search.ledger import BUNDLE, REQUEST, SUMMARY, Ledger, read_bundle, request_hash, write_bundle
 from ravdess.search.models import FINAL
@@ -250,7 +251,7 @@ def members_of(store: Store, name: str) -> list[Member]:
     dealt, data = deal(
         rows, protocol=request["protocol"], test_actors=test, normalise=request["normalise"], seed=request["seed"]
     )
-    data = replace(data, shelf=store)
+    data = replace(again(data, request, store, rows, run), shelf=store)
     found = []
     for one in [family] if family else families:
         mine = choices[choices["family"] == one]

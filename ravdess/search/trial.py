@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +52,8 @@ class Data:
         Whether each actor's rows are normalised by that actor's own, unlabelled rows.
     teaching : Teaching, optional
         A teacher's soft labels for every fit. Only with it may a row's emotion be unknown, "".
+    others : tuple of np.ndarray [shape=(n, d), dtype=float32]
+        Of the same takes made otherwise, to train on as well. Under enrolment they are of speakers of their own.
     """
 
     raw: Input
@@ -68,6 +70,7 @@ class Data:
     """Where a family finds a model that it begins with: the store."""
     enrolled: bool = False
     teaching: Teaching | None = None
+    others: tuple[Input, ...] = ()
 
     @property
     def people(self) -> NDArray[np.str_]:
@@ -153,19 +156,30 @@ def fit_candidate(
 
     With a teacher's `soft` labels [shape=(n, 8)] of all rows, on weighted copies of the training rows.
     """
-    ready, y = Preparation.fit(data, train), data.y[train]
+    ready = Preparation.fit(data, train)
+    X, y = _to_fit(ready, data, train)
     full = dict(params) if family.stage_parameter is None else {**params, family.stage_parameter: stage}
     more = {} if family.input == "table" else {"scratch": data.scratch, "lent": data.shelf}
     estimator = family.build(full, seed=seed, threads=threads, **more)
     if soft is None:
-        estimator.fit(ready.rows(data, train), y, sample_weight=balanced_weights(y))
+        estimator.fit(X, y, sample_weight=balanced_weights(y))
         return ready, estimator
     from ravdess.families.common import number
     from ravdess.search.soft_labels import TEMPERATURE, WEIGHT, copies
 
-    where, labels, shares = copies(y, soft[train], number(params, WEIGHT), number(params, TEMPERATURE))
-    estimator.fit(ready.rows(data, train)[where], labels, sample_weight=shares * balanced_weights(labels, shares))
+    each = np.resize(train, len(y))
+    where, labels, shares = copies(y, soft[each], number(params, WEIGHT), number(params, TEMPERATURE))
+    estimator.fit(X[where], labels, sample_weight=shares * balanced_weights(labels, shares))
     return ready, estimator
+
+
+def _to_fit(ready: Preparation, data: Data, train: NDArray[np.intp]) -> tuple[Any, NDArray[np.str_]]:
+    """The training rows, those of the same takes made otherwise below them, and the emotion of each."""
+    X, y = ready.rows(data, train), data.y[train]
+    if not data.others:
+        return X, y
+    made = [ready.rows(replace(data, raw=other, X=other), train) for other in data.others]
+    return np.concatenate([X, *made]), np.tile(y, 1 + len(made))
 
 
 def curves_of(

@@ -186,7 +186,7 @@ def _chosen(tracks: Floats, which: NDArray[np.bool_]) -> Floats:
     return tracks[:, which] if which.sum() >= 3 else tracks
 
 
-FEATURE_SETS.register(
+SET: Final = FEATURE_SETS.register(
     FeatureSet(
         name="voice_stats",
         columns=tuple(COLUMNS),
