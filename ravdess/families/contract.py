@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ravdess.takes import Shape
 
 SAME: Final = 1e-5
-_BRIEF: Final = 3
+_BRIEF: Final = 6
 """Epochs after which weights and seeds must tell."""
 SHAPES: Final[tuple[Shape, ...]] = ((64, 1, 1), (24, 24, 1), (48, 48, 1), (96, 96, 3))
 """What is offered to a family, smallest first; it is tried on the first that it does not refuse."""
